@@ -1,0 +1,81 @@
+//! What survives the process: a document per controller, and beside it the telemetry, which only
+//! grows and would be too much to write anew at each entry.
+
+use local_state::{Documents, StateError};
+
+use crate::model::Controller;
+use crate::model::telemetry::{EVENTS_KEPT, Event};
+
+const KIND: &str = "cml-controller";
+
+/// The memory of the simulated controllers.
+#[derive(Clone, Debug)]
+pub(crate) struct Store(Documents);
+
+impl Store {
+    pub(crate) fn new(documents: Documents) -> Self {
+        let made = documents.connection().execute_batch(
+            "CREATE TABLE IF NOT EXISTS cml_telemetry (
+                 instance TEXT NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (instance, sequence)
+             ) WITHOUT ROWID;",
+        );
+        if let Err(error) = made {
+            // Every later use of the table fails too, and is answered with that.
+            tracing::error!(%error, "the telemetry of the simulated controllers has no table");
+        }
+        Self(documents)
+    }
+
+    pub(crate) fn load(&self, instance: &str) -> Result<Option<Controller>, StateError> {
+        self.0.get(KIND, instance)
+    }
+
+    pub(crate) fn save(&self, instance: &str, controller: &Controller) -> Result<(), StateError> {
+        self.0.put(KIND, instance, controller)
+    }
+
+    /// Adds to the telemetry, and drops what is more than it keeps.
+    pub(crate) fn append(&self, instance: &str, events: &[Event]) -> Result<(), StateError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.0.connection();
+        let transaction = connection.transaction()?;
+        let mut sequence: i64 = transaction.query_row(
+            "SELECT COALESCE(MAX(sequence), 0) FROM cml_telemetry WHERE instance = ?1",
+            [instance],
+            |row| row.get(0),
+        )?;
+        for event in events {
+            sequence += 1;
+            let body = serde_json::to_string(event)?;
+            transaction.execute(
+                "INSERT INTO cml_telemetry (instance, sequence, body) VALUES (?1, ?2, ?3)",
+                (instance, sequence, body),
+            )?;
+        }
+        let kept = i64::try_from(EVENTS_KEPT).unwrap_or(i64::MAX);
+        transaction.execute(
+            "DELETE FROM cml_telemetry WHERE instance = ?1 AND sequence <= ?2",
+            (instance, sequence - kept),
+        )?;
+        Ok(transaction.commit()?)
+    }
+
+    /// The telemetry, oldest first.
+    pub(crate) fn telemetry(&self, instance: &str) -> Result<Vec<Event>, StateError> {
+        let bodies: Vec<String> = {
+            let connection = self.0.connection();
+            let mut statement =
+                connection.prepare_cached("SELECT body FROM cml_telemetry WHERE instance = ?1 ORDER BY sequence")?;
+            let rows = statement.query_map([instance], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        bodies.iter().map(|body| Ok(serde_json::from_str(body)?)).collect()
+    }
+
+    pub(crate) fn delete(&self, instance: &str) -> Result<(), StateError> {
+        self.0.connection().execute("DELETE FROM cml_telemetry WHERE instance = ?1", [instance])?;
+        self.0.delete(KIND, instance)
+    }
+}

@@ -1,0 +1,115 @@
+//! The one error of the application: what went wrong, by kind, with what may be told to a caller.
+
+use domain::{Invalid, SignedDuration, WorkerId};
+
+use crate::ports::{CmlError, Ec2Error};
+
+/// Why a use case did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The input is well-formed but wrong, by field.
+    #[error("{0}")]
+    Invalid(Invalid),
+    /// There is no such thing, or the caller may not know of it.
+    #[error("{kind} {id} does not exist")]
+    NotFound {
+        /// What was looked for: `worker`, `operation`.
+        kind: &'static str,
+        /// By which id.
+        id: String,
+    },
+    /// The state of the thing stands in the way; what to do about it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The caller's `If-Match` is not the current version.
+    #[error("the version is {current}, not {expected}; read it again and decide anew")]
+    Stale {
+        /// What the caller expected.
+        expected: u64,
+        /// What it is.
+        current: u64,
+    },
+    /// An idempotency key was used before, for another request.
+    #[error("the idempotency key was used before for a different request")]
+    KeyReused,
+    /// Too often; try again after a while.
+    #[error("asked again too soon; try again in {} s", retry_after.as_secs())]
+    TooSoon {
+        /// How long to wait.
+        retry_after: SignedDuration,
+    },
+    /// Others wrote the same item again and again; nothing was changed.
+    #[error("worker {0} is being changed by others; try again")]
+    Busy(WorkerId),
+    /// A store, a queue or another service failed. The text is for the log, never for a caller.
+    #[error("a service this one needs did not answer")]
+    Unavailable(#[source] PortError),
+    /// EC2 refused or failed.
+    #[error(transparent)]
+    Ec2(#[from] Ec2Error),
+    /// The CML controller refused or failed.
+    #[error(transparent)]
+    Cml(#[from] CmlError),
+    /// A stored item or a message cannot be read. The text is for the log.
+    #[error("stored data cannot be read")]
+    Corrupt(#[source] PortError),
+}
+
+impl AppError {
+    /// Whether the same request may succeed later without anyone changing anything.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::TooSoon { .. } | Self::Busy(_) | Self::Unavailable(_) => true,
+            Self::Ec2(error) => error.retryable(),
+            Self::Cml(error) => error.retryable(),
+            Self::Invalid(_)
+            | Self::NotFound { .. }
+            | Self::Conflict(_)
+            | Self::Stale { .. }
+            | Self::KeyReused
+            | Self::Corrupt(_) => false,
+        }
+    }
+
+    /// No such worker.
+    #[must_use]
+    pub fn no_worker(id: WorkerId) -> Self {
+        Self::NotFound { kind: "worker", id: id.to_string() }
+    }
+}
+
+impl From<Invalid> for AppError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<domain::InvalidField> for AppError {
+    fn from(field: domain::InvalidField) -> Self {
+        Self::Invalid(field.into())
+    }
+}
+
+impl From<domain::worker::Refusal> for AppError {
+    fn from(refusal: domain::worker::Refusal) -> Self {
+        Self::Conflict(refusal.to_string())
+    }
+}
+
+/// A failure behind a port, for the log: what was done, and what was said.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation}: {message}")]
+pub struct PortError {
+    /// What was done: `dynamodb.Query`, `sqs.SendMessageBatch`.
+    pub operation: &'static str,
+    /// What was said.
+    pub message: String,
+}
+
+impl PortError {
+    /// A failure of `operation`.
+    pub fn new(operation: &'static str, message: impl Into<String>) -> Self {
+        Self { operation, message: message.into() }
+    }
+}

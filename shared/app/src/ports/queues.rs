@@ -1,0 +1,59 @@
+//! The queues: SQS, as far as senders need it. Receiving is Lambda's (or the local pump's) work.
+
+use async_trait::async_trait;
+
+use crate::error::PortError;
+
+/// Every queue there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// Commands on workers, to run-operation.
+    Operations,
+    /// Readings of EC2 and CloudWatch, to collect-aws.
+    MetricsAws,
+    /// Readings of CML, to collect-cml.
+    MetricsCml,
+    /// Power decisions, to control-power; FIFO, one group a worker.
+    Power,
+}
+
+impl Queue {
+    /// Every queue.
+    pub const ALL: [Self; 4] = [Self::Operations, Self::MetricsAws, Self::MetricsCml, Self::Power];
+
+    /// Its name in the function table, in templates and in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operations => "operations",
+            Self::MetricsAws => "metrics-aws",
+            Self::MetricsCml => "metrics-cml",
+            Self::Power => "power",
+        }
+    }
+
+    /// Whether it keeps order within a group and drops repeated messages for five minutes.
+    #[must_use]
+    pub fn is_fifo(self) -> bool {
+        matches!(self, Self::Power)
+    }
+}
+
+/// A message to send. `group` and `deduplication_id` count for FIFO queues only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The body, JSON.
+    pub body: String,
+    /// Messages of one group are delivered in order, one after the other.
+    pub group: Option<String>,
+    /// A second message of the same id within five minutes is dropped.
+    pub deduplication_id: Option<String>,
+}
+
+/// The queues.
+#[async_trait]
+pub trait Queues: Send + Sync {
+    /// Sends all messages, in batches. On an error some may have been sent: consumers are idempotent,
+    /// and what was lost is sent again by the next tick.
+    async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), PortError>;
+}

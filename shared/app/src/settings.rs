@@ -1,0 +1,62 @@
+//! What an operator may choose. Read from the environment once, at the edge.
+
+use std::collections::BTreeMap;
+
+use domain::power::PowerPolicy;
+use domain::{AccountId, Region, SignedDuration};
+
+/// The reference of the fleet's default CML credentials.
+pub const FLEET_CREDENTIALS_REF: &str = "fleet";
+
+/// What an operator may choose.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The account that a worker belongs to when none is named: the one this runs in.
+    pub home_account: AccountId,
+    /// The type to launch when none is named.
+    pub default_instance_type: String,
+    /// The image name pattern to launch when none is named.
+    pub default_ami_name: String,
+    /// The same by region, before the default.
+    pub ami_names: BTreeMap<Region, String>,
+    /// Whose images are trusted when they are chosen by name: account ids, or `self`.
+    pub trusted_image_owners: Vec<String>,
+    /// The rules of idle shutdown.
+    pub power: PowerPolicy,
+    /// How often metrics are collected.
+    pub metrics_interval: SignedDuration,
+    /// How long samples are kept.
+    pub sample_retention: SignedDuration,
+    /// How long ended operations are kept.
+    pub operation_retention: SignedDuration,
+    /// Decide and record, act on nothing.
+    pub safe_mode: bool,
+    /// Whether controllers may be on loopback: the local stack's are.
+    pub allow_loopback_controllers: bool,
+}
+
+impl Settings {
+    /// The defaults, for the account this runs in.
+    #[must_use]
+    pub fn new(home_account: AccountId) -> Self {
+        Self {
+            home_account,
+            default_instance_type: "m5zn.metal".into(),
+            default_ami_name: "cml-2.*".into(),
+            ami_names: BTreeMap::new(),
+            trusted_image_owners: vec!["self".into()],
+            power: PowerPolicy::default(),
+            metrics_interval: SignedDuration::from_mins(5),
+            sample_retention: SignedDuration::from_hours(24 * 30),
+            operation_retention: SignedDuration::from_hours(24 * 90),
+            safe_mode: false,
+            allow_loopback_controllers: false,
+        }
+    }
+
+    /// The image name pattern of a region.
+    #[must_use]
+    pub fn ami_name(&self, region: &Region) -> &str {
+        self.ami_names.get(region).unwrap_or(&self.default_ami_name)
+    }
+}

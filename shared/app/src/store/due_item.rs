@@ -1,0 +1,115 @@
+//! Due items: what has to be looked at, and when. Rescheduling never touches a snapshot.
+
+use domain::power::{PowerAction, PowerDecision};
+use domain::{OperationId, Timestamp, WorkerId};
+use serde::{Deserialize, Serialize};
+
+use super::{keys, record};
+use crate::error::AppError;
+use crate::ports::{Item, ItemKey};
+
+/// What kind of thing is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueKind {
+    /// A worker's power decision.
+    Power,
+    /// An operation's next attempt.
+    Operation,
+}
+
+impl DueKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Power => "power",
+            Self::Operation => "operation",
+        }
+    }
+}
+
+/// A worker's standing power decision, and when it is judged again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PowerDue {
+    /// The worker.
+    pub worker_id: WorkerId,
+    /// When to judge again.
+    pub due_at: Timestamp,
+    /// What was decided last, and when.
+    pub decided: Option<(Timestamp, PowerDecision)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PowerRecord {
+    schema: u32,
+    id: String,
+    due_at: Timestamp,
+    decided_at: Option<Timestamp>,
+    action: Option<String>,
+    reason: Option<String>,
+    idle_since: Option<Timestamp>,
+    next_action_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OperationRecord {
+    schema: u32,
+    id: String,
+    due_at: Timestamp,
+}
+
+fn item<T: Serialize>(key: ItemKey, kind: DueKind, id: &str, due_at: Timestamp, record: &T) -> Item {
+    Item {
+        pk: key.pk,
+        sk: key.sk,
+        gsi1: Some((keys::due_partition(kind.name(), keys::shard(id)), keys::sortable(due_at))),
+        gsi2: None,
+        version: None,
+        expires_at: None,
+        attributes: record::attributes(record),
+    }
+}
+
+pub(super) fn power_item(due: &PowerDue) -> Item {
+    let id = due.worker_id.to_string();
+    let decision = due.decided.as_ref().map(|(_, decision)| decision);
+    let record = PowerRecord {
+        schema: 1,
+        id: id.clone(),
+        due_at: due.due_at,
+        decided_at: due.decided.as_ref().map(|(at, _)| *at),
+        action: decision.map(|d| d.action.name().into()),
+        reason: decision.map(|d| d.reason.clone()),
+        idle_since: decision.and_then(|d| d.idle_since),
+        next_action_at: decision.and_then(|d| d.next_action_at),
+    };
+    item(keys::worker_due(due.worker_id), DueKind::Power, &id, due.due_at, &record)
+}
+
+pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
+    let record: PowerRecord = record::read(item)?;
+    let decided = match (record.decided_at, record.action.as_deref().and_then(PowerAction::from_name), record.reason) {
+        (Some(at), Some(action), Some(reason)) => Some((
+            at,
+            PowerDecision {
+                action,
+                reason,
+                idle_since: record.idle_since,
+                next_action_at: record.next_action_at,
+                next_check_at: record.due_at,
+            },
+        )),
+        _ => None,
+    };
+    Ok(PowerDue { worker_id: record.id.parse().map_err(record::bad_field)?, due_at: record.due_at, decided })
+}
+
+pub(super) fn operation_due_item(id: OperationId, due_at: Timestamp) -> Item {
+    let text = id.to_string();
+    let record = OperationRecord { schema: 1, id: text.clone(), due_at };
+    item(keys::operation_due(id), DueKind::Operation, &text, due_at, &record)
+}
+
+/// The id a due item is about.
+pub(super) fn read_due_id(item: &Item) -> Result<String, AppError> {
+    let value = item.attributes.get("id").and_then(|id| id.as_str());
+    value.map(str::to_owned).ok_or_else(|| record::corrupt(item, &"no id"))
+}

@@ -1,0 +1,76 @@
+//! Every key of the table, in one place.
+
+use domain::{InstanceId, OperationId, Place, Timestamp, WorkerId};
+
+use crate::ports::ItemKey;
+
+/// Partition of the list of all workers.
+pub(super) const WORKERS: &str = "WORKERS";
+/// Partition of the sparse list of running workers.
+pub(super) const RUNNING: &str = "RUNNING";
+/// Partition of the list of all operations.
+pub(super) const OPERATIONS: &str = "OPERATIONS";
+/// Feeds and due lists are spread over so many partitions: one takes 1,000 writes a second.
+pub(super) const SHARDS: u8 = 4;
+
+pub(super) fn worker(id: WorkerId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), "WORKER")
+}
+
+pub(super) fn event(id: WorkerId, sequence: u64) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), format!("EVENT#{sequence:012}"))
+}
+
+pub(super) fn telemetry(id: WorkerId, source: &str, hour: &str) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), format!("TELEMETRY#{source}#{hour}"))
+}
+
+pub(super) fn hour(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H").to_string()
+}
+
+pub(super) fn worker_due(id: WorkerId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), "DUE#power")
+}
+
+pub(super) fn operation(id: OperationId) -> ItemKey {
+    ItemKey::new(format!("OP#{id}"), "OP")
+}
+
+pub(super) fn operation_due(id: OperationId) -> ItemKey {
+    ItemKey::new(format!("OP#{id}"), "DUE#operation")
+}
+
+pub(super) fn operations_of(id: WorkerId) -> String {
+    format!("TARGET#{id}")
+}
+
+pub(super) fn claim(place: &Place, instance: &InstanceId) -> ItemKey {
+    ItemKey::new(format!("INSTANCE#{}#{}#{instance}", place.account, place.region), "CLAIM")
+}
+
+pub(super) fn idempotency(hash: &str) -> ItemKey {
+    ItemKey::new(format!("IDEMPOTENCY#{hash}"), "IDEMPOTENCY")
+}
+
+pub(super) fn throttle(what: &str, id: &str) -> ItemKey {
+    ItemKey::new(format!("THROTTLE#{what}#{id}"), "THROTTLE")
+}
+
+pub(super) fn fleet() -> ItemKey {
+    ItemKey::new("FLEET", "SENTINEL")
+}
+
+pub(super) fn due_partition(kind: &str, shard: u8) -> String {
+    format!("DUE#{kind}#{shard}")
+}
+
+/// A time as a sort key: RFC 3339 with a fixed number of digits sorts as it reads.
+pub(super) fn sortable(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The shard of an id: its last character is random.
+pub(super) fn shard(id: &str) -> u8 {
+    id.bytes().last().unwrap_or(0) % SHARDS
+}

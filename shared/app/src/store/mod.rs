@@ -1,0 +1,47 @@
+//! Typed repositories on the table. The only place that knows how things are stored.
+
+mod actor;
+mod commit;
+mod due_item;
+mod fleet;
+mod keys;
+mod operation_item;
+mod operations;
+mod record;
+mod telemetry;
+mod telemetry_item;
+mod worker_item;
+mod workers;
+
+use std::sync::Arc;
+
+pub use commit::{Commit, CommitError, IdempotencyRecord};
+pub use due_item::{DueKind, PowerDue};
+pub use fleet::FleetState;
+pub use telemetry::Telemetry;
+pub use telemetry_item::{AwsReadings, CmlReadings, Readings, Sample};
+pub use worker_item::StoredEvent;
+
+use crate::ports::Table;
+
+/// The typed repositories. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    table: Arc<dyn Table>,
+}
+
+impl Store {
+    /// Repositories on `table`.
+    pub fn new(table: Arc<dyn Table>) -> Self {
+        Self { table }
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Where to go on, when there may be more.
+    pub next: Option<String>,
+}

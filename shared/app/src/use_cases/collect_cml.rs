@@ -1,0 +1,207 @@
+//! Read CML controllers: first what needs no credentials, then the rest. One slow controller delays
+//! no other, and one broken part leaves the others.
+
+use domain::metrics::{CmlReading, ServiceStatus};
+use domain::worker::observe::service_event;
+use domain::worker::{Worker, WorkerEvent, WorkerStatus};
+use domain::{Actor, SignedDuration, Timestamp};
+use futures::StreamExt;
+
+use super::change::{change, observe};
+use super::endpoint::check_endpoint;
+use crate::context::Context;
+use crate::error::AppError;
+use crate::message::CollectCml;
+use crate::ports::{Cml, CmlError, CmlErrorKind, CmlTarget, ControllerReading, Secrets, SystemInformation};
+use crate::settings::FLEET_CREDENTIALS_REF;
+use crate::store::{AwsReadings, CmlReadings};
+
+/// Controllers read at the same time by one invocation.
+const CONCURRENT: usize = 10;
+/// An address that EC2 told longer ago than this may be somebody else's by now.
+const ADDRESS_VALID_FOR: SignedDuration = SignedDuration::from_mins(12);
+
+/// Reads the controllers of the workers in a message.
+///
+/// # Errors
+/// The table or the secrets failed for some worker; the message is delivered again.
+pub async fn collect_cml(
+    ctx: &Context,
+    cml: &dyn Cml,
+    secrets: &dyn Secrets,
+    message: &CollectCml,
+) -> Result<(), AppError> {
+    let workers = ctx.store.workers(&message.worker_ids).await?;
+    let running = workers.into_values().filter(|worker| worker.status == WorkerStatus::Running);
+    let reads = running.map(|worker| async move { collect_one(ctx, cml, secrets, worker).await });
+    let results: Vec<Result<(), AppError>> = futures::stream::iter(reads).buffer_unordered(CONCURRENT).collect().await;
+    // All were tried before any failure is told.
+    results.into_iter().collect()
+}
+
+async fn collect_one(ctx: &Context, cml: &dyn Cml, secrets: &dyn Secrets, worker: Worker) -> Result<(), AppError> {
+    let now = ctx.now();
+    let Some(endpoint) = worker.endpoint() else { return Ok(()) };
+    if let Err(why) = may_be_asked(ctx, &worker, &endpoint, now).await? {
+        return note(ctx, &worker, now, ServiceStatus::Unavailable, why).await;
+    }
+    let mut target =
+        CmlTarget { worker: worker.id, endpoint, certificate_sha256: worker.certificate_sha256.clone() };
+    let contact = match cml.system_information(&target).await {
+        Ok(contact) => contact,
+        Err(error) => {
+            let service = service_of(&error);
+            return note(ctx, &worker, now, service, error.to_string()).await;
+        }
+    };
+    let worker = pin(ctx, worker, &contact.certificate_sha256).await?;
+    target.certificate_sha256.clone_from(&worker.certificate_sha256);
+    let information = contact.information;
+    let before = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
+    let reading = read(cml, secrets, &worker, &target, &information, before.activity.high_water).await?;
+    let service = service_status(&information, &reading);
+    store_reading(ctx, &worker, &information, reading, now).await?;
+    record_service(ctx, &worker, service).await
+}
+
+/// Whether the address may be asked at all: one that EC2 told must be fresh, and one that an admin
+/// set must not lead inside.
+async fn may_be_asked(
+    ctx: &Context,
+    worker: &Worker,
+    endpoint: &str,
+    now: Timestamp,
+) -> Result<Result<(), String>, AppError> {
+    if worker.cml_endpoint.is_some() {
+        let checked = check_endpoint(endpoint, ctx.settings.allow_loopback_controllers);
+        return Ok(checked.map_err(|error| error.to_string()));
+    }
+    let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= ADDRESS_VALID_FOR);
+    if fresh(worker.running_since) {
+        return Ok(Ok(()));
+    }
+    let aws = ctx.store.latest::<AwsReadings>(worker.id).await?.unwrap_or_default();
+    Ok(if fresh(aws.ec2_at) {
+        Ok(())
+    } else {
+        Err("The address was not read from EC2 recently; it may be somebody else's by now.".into())
+    })
+}
+
+/// Records the certificate at the first contact after a launch of ours.
+async fn pin(ctx: &Context, worker: Worker, sha256: &str) -> Result<Worker, AppError> {
+    if worker.certificate_sha256.is_some() {
+        return Ok(worker);
+    }
+    change(ctx, worker.id, &Actor::metrics(), |worker| {
+        Ok(match worker.certificate_sha256 {
+            Some(_) => vec![],
+            None => vec![WorkerEvent::CertificatePinned { sha256: sha256.to_owned() }],
+        })
+    })
+    .await
+}
+
+/// Everything that needs credentials. A controller that cannot be signed in to is a reading with errors.
+async fn read(
+    cml: &dyn Cml,
+    secrets: &dyn Secrets,
+    worker: &Worker,
+    target: &CmlTarget,
+    information: &SystemInformation,
+    telemetry_after: Option<Timestamp>,
+) -> Result<Result<ControllerReading, CmlError>, AppError> {
+    let denied = |message: String| CmlError { operation: "sign-in", status: None, kind: CmlErrorKind::Denied, message };
+    if !information.ready {
+        let message = "CML is not ready yet.".into();
+        return Ok(Err(CmlError { operation: "read", status: None, kind: CmlErrorKind::NotReady, message }));
+    }
+    let reference = worker.cml_credentials_ref.as_deref().unwrap_or(FLEET_CREDENTIALS_REF);
+    let Some(credentials) = secrets.cml_credentials(reference).await.map_err(AppError::Unavailable)? else {
+        return Ok(Err(denied(format!("There are no CML credentials {reference:?}; set them first."))));
+    };
+    Ok(cml.read(target, &credentials, information, telemetry_after).await)
+}
+
+fn service_of(error: &CmlError) -> ServiceStatus {
+    match error.kind {
+        CmlErrorKind::Unreachable => ServiceStatus::Unavailable,
+        CmlErrorKind::NotReady => ServiceStatus::Starting,
+        CmlErrorKind::CertificateChanged
+        | CmlErrorKind::Denied
+        | CmlErrorKind::Refused
+        | CmlErrorKind::Malformed => ServiceStatus::Error,
+    }
+}
+
+fn service_status(information: &SystemInformation, reading: &Result<ControllerReading, CmlError>) -> ServiceStatus {
+    if !information.ready {
+        return ServiceStatus::Starting;
+    }
+    match reading {
+        Ok(reading) if reading.cml.healthy == Some(false) => ServiceStatus::Error,
+        // Ready is what people need; that we may not read its statistics does not change it.
+        _ => ServiceStatus::Available,
+    }
+}
+
+async fn store_reading(
+    ctx: &Context,
+    worker: &Worker,
+    information: &SystemInformation,
+    reading: Result<ControllerReading, CmlError>,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let uptime_secs = worker.running_since.map(|since| now.duration_since(since).as_secs().max(0));
+    ctx.store
+        .add_reading(worker.id, now, ctx.settings.sample_retention, |before: &CmlReadings| {
+            let mut next = CmlReadings { tried_at: Some(now), errors: vec![], ..before.clone() };
+            match &reading {
+                Ok(reading) => {
+                    next.cml = CmlReading { uptime_secs, ..reading.cml.clone() };
+                    next.errors = reading.errors.iter().map(ToString::to_string).collect();
+                    // Only a reading that tells both who did something and what runs says anything about idleness.
+                    if let (Some(events), Some(nodes)) = (&reading.telemetry, reading.cml.running_nodes) {
+                        next.read_at = Some(now);
+                        next.activity =
+                            before.activity.after(events, reading.our_user_id.as_deref(), Some(nodes), now);
+                    }
+                }
+                Err(error) => {
+                    next.cml.version = Some(information.version.clone());
+                    next.cml.ready = information.ready;
+                    next.cml.uptime_secs = uptime_secs;
+                    next.errors = vec![error.to_string()];
+                }
+            }
+            next
+        })
+        .await?;
+    Ok(())
+}
+
+/// Notes that the controller could not be read, and why.
+async fn note(
+    ctx: &Context,
+    worker: &Worker,
+    now: Timestamp,
+    service: ServiceStatus,
+    why: String,
+) -> Result<(), AppError> {
+    ctx.store
+        .add_reading(worker.id, now, ctx.settings.sample_retention, |before: &CmlReadings| {
+            let mut next = CmlReadings { tried_at: Some(now), errors: vec![why.clone()], ..before.clone() };
+            next.cml.ready = false;
+            next
+        })
+        .await?;
+    record_service(ctx, worker, service).await
+}
+
+async fn record_service(ctx: &Context, worker: &Worker, service: ServiceStatus) -> Result<(), AppError> {
+    observe(ctx, worker, &Actor::metrics(), |worker| {
+        service_event(worker, worker.status, service).into_iter().collect()
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! The way of every command that starts an operation: replay, judge, record the wish and the
+//! operation in one transaction, then send. What is lost between the write and the send is sent
+//! again by dispatch-power, because the operation is due from the moment it is recorded.
+
+use domain::operation::{Operation, Task};
+use domain::worker::{Change, Command, Worker, command::command};
+use domain::{Actor, OperationId, SignedDuration, WorkerId};
+use sha2::{Digest, Sha256};
+
+use crate::context::Context;
+use crate::error::AppError;
+use crate::message::{Message, RunOperation};
+use crate::ports::Queue;
+use crate::store::{Commit, CommitError, IdempotencyRecord, PowerDue};
+
+/// How long a key is kept, machine time.
+const KEY_KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// How often a command is judged anew when others change the same worker.
+const JUDGE_ATTEMPTS: usize = 5;
+
+/// The key of a request that must not be carried out twice.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// Hash of caller, function and key.
+    hash: String,
+    /// Hash of the request.
+    fingerprint: String,
+}
+
+impl IdempotencyKey {
+    /// The key `key` that `subject` gave to a request of `function`; `request` is all of it that counts.
+    #[must_use]
+    pub fn new(subject: &str, function: &str, key: &str, request: &[u8]) -> Self {
+        Self { hash: digest(&[subject.as_bytes(), function.as_bytes(), key.as_bytes()]), fingerprint: digest(&[request]) }
+    }
+}
+
+/// A hash of parts that cannot be confused by moving a byte from one to the next.
+fn digest(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Who asks, and how.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who.
+    pub actor: Actor,
+    /// The version they have seen, if they say so.
+    pub if_match: Option<u64>,
+    /// Their key, if they gave one.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl Asked {
+    /// Asked by one of our own automations.
+    #[must_use]
+    pub fn by(actor: Actor) -> Self {
+        Self { actor, if_match: None, key: None }
+    }
+}
+
+/// Judges `command` on a worker and starts `task` for it.
+///
+/// # Errors
+/// The worker does not exist, its state stands in the way, the version or the key do not fit, or a
+/// port failed; then nothing was written.
+pub async fn start(
+    ctx: &Context,
+    asked: &Asked,
+    id: WorkerId,
+    wish: &Command,
+    task: impl Fn(&Worker) -> Task + Send + Sync,
+) -> Result<Operation, AppError> {
+    if let Some(done) = replay(ctx, asked).await? {
+        return Ok(done);
+    }
+    for _ in 0..JUDGE_ATTEMPTS {
+        let worker = ctx.store.worker(id).await?;
+        check_version(asked, &worker)?;
+        let now = ctx.now();
+        let events = command(&worker, wish)?;
+        let operation = new_operation(ctx, task(&worker), Some(id), asked);
+        let change = Change::of(&worker, events, asked.actor.clone(), now);
+        let commit = Commit {
+            unchanged: change.is_none().then_some((id, worker.version)),
+            change,
+            // A lost due item is restored by any command.
+            power: Some(PowerDue { worker_id: id, due_at: now, decided: None }),
+            ..Commit::default()
+        };
+        match record_and_send(ctx, commit, operation, asked).await {
+            Err(CommitError::WorkerChanged) => {}
+            Err(error) => return Err(into_app_error(error)),
+            Ok(operation) => return Ok(operation),
+        }
+    }
+    Err(AppError::Busy(id))
+}
+
+/// Records an operation together with `commit` and sends it on its way.
+///
+/// # Errors
+/// See [`CommitError`]; with a key used meanwhile, the operation it started is the answer.
+pub async fn record_and_send(
+    ctx: &Context,
+    mut commit: Commit,
+    operation: Operation,
+    asked: &Asked,
+) -> Result<Operation, CommitError> {
+    let machine_now = ctx.machine_clock.now();
+    commit.idempotency = asked.key.as_ref().map(|key| {
+        let record = IdempotencyRecord {
+            key_hash: key.hash.clone(),
+            fingerprint: key.fingerprint.clone(),
+            operation_id: operation.id,
+            expires_at: machine_now + KEY_KEPT_FOR,
+        };
+        (record, machine_now)
+    });
+    commit.operation = Some(operation.clone());
+    match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
+        Ok(()) => {
+            send(ctx, operation.id).await;
+            Ok(operation)
+        }
+        // The same request at the same time: the other one won, and its operation is ours too.
+        Err(CommitError::KeyUsed) => match replay(ctx, asked).await? {
+            Some(done) => Ok(done),
+            None => Err(CommitError::KeyUsed),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// The operation an earlier request with the same key started.
+///
+/// # Errors
+/// The key was used for another request, or the table failed.
+pub async fn replay(ctx: &Context, asked: &Asked) -> Result<Option<Operation>, AppError> {
+    let Some(key) = &asked.key else { return Ok(None) };
+    match ctx.store.idempotency(&key.hash, ctx.machine_clock.now()).await? {
+        None => Ok(None),
+        Some(record) if record.fingerprint != key.fingerprint => Err(AppError::KeyReused),
+        Some(record) => Ok(Some(ctx.store.operation(record.operation_id).await?)),
+    }
+}
+
+/// A new operation, requested now.
+#[must_use]
+pub fn new_operation(ctx: &Context, task: Task, target: Option<WorkerId>, asked: &Asked) -> Operation {
+    let now = ctx.now();
+    Operation::new(OperationId::new(now, ctx.random.next()), task, target, asked.actor.clone(), now)
+}
+
+/// The caller's version must be the current one.
+///
+/// # Errors
+/// [`AppError::Stale`].
+pub fn check_version(asked: &Asked, worker: &Worker) -> Result<(), AppError> {
+    match asked.if_match {
+        Some(expected) if expected != worker.version => {
+            Err(AppError::Stale { expected, current: worker.version })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a commit's refusal means to a caller.
+#[must_use]
+pub fn into_app_error(error: CommitError) -> AppError {
+    match error {
+        CommitError::Other(error) => error,
+        CommitError::KeyUsed => AppError::KeyReused,
+        CommitError::InstanceClaimed => AppError::Conflict("another worker stands for this instance".into()),
+        CommitError::WorkerChanged => {
+            AppError::Unavailable(crate::error::PortError::new("table", "the worker kept changing"))
+        }
+    }
+}
+
+/// Sends an operation to be run. A failure is only noted: the operation is due, so the next tick sends it.
+pub async fn send(ctx: &Context, id: OperationId) {
+    let message = RunOperation { operation_id: id }.outgoing();
+    if let Err(error) = ctx.queues.send(Queue::Operations, vec![message]).await {
+        tracing::warn!(operation_id = %id, %error, "operation not sent; the next tick sends it");
+    }
+}

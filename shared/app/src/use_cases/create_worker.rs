@@ -1,0 +1,116 @@
+//! Create a worker: record it, its wish and its operation, and nothing more; EC2 is called by the operation.
+
+use std::collections::BTreeMap;
+
+use domain::operation::{Operation, Task};
+use domain::worker::{Change, DesiredState, IdlePolicy, LaunchSpec, Worker, WorkerEvent, WorkerStatus, spec};
+use domain::{AccountId, Invalid, Place, Region, WorkerId};
+
+use super::command::{Asked, into_app_error, new_operation, record_and_send, replay};
+use super::endpoint::check_endpoint;
+use crate::context::Context;
+use crate::error::AppError;
+use crate::store::{Commit, PowerDue};
+
+/// What is asked for, before it is checked.
+#[derive(Clone, Debug)]
+pub struct NewWorker {
+    /// The name.
+    pub name: String,
+    /// The region.
+    pub region: String,
+    /// The account; null for the home account.
+    pub account_id: Option<String>,
+    /// What to launch; an empty type stands for the default one.
+    pub spec: LaunchSpec,
+    /// Whose it is.
+    pub owner: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Whether to launch it now.
+    pub desired: DesiredState,
+    /// Its own idle timeout.
+    pub idle_timeout_minutes: Option<u32>,
+    /// Where CML answers, if not where EC2 says.
+    pub cml_endpoint: Option<String>,
+    /// Which stored credentials to use, if not the fleet's.
+    pub cml_credentials_ref: Option<String>,
+}
+
+/// Records the worker and starts its creation.
+///
+/// # Errors
+/// What is wrong with the input, by field; the key does not fit; or a port failed.
+pub async fn create_worker(ctx: &Context, asked: &Asked, new: NewWorker) -> Result<Operation, AppError> {
+    if let Some(done) = replay(ctx, asked).await? {
+        return Ok(done);
+    }
+    let now = ctx.now();
+    let draft = draft(ctx, asked, WorkerId::new(now, ctx.random.next()), new)?;
+    let id = draft.id;
+    let change = Change::of(&draft, vec![WorkerEvent::Created], asked.actor.clone(), now);
+    let commit =
+        Commit { change, power: Some(PowerDue { worker_id: id, due_at: now, decided: None }), ..Commit::default() };
+    let operation = new_operation(ctx, Task::CreateWorker, Some(id), asked);
+    record_and_send(ctx, commit, operation, asked).await.map_err(into_app_error)
+}
+
+/// The worker before its first event, checked.
+fn draft(ctx: &Context, asked: &Asked, id: WorkerId, mut new: NewWorker) -> Result<Worker, Invalid> {
+    let mut invalid = Invalid::default();
+    let name = invalid.check(spec::check_name(&new.name));
+    let region = invalid.check(new.region.parse::<Region>());
+    let account = match &new.account_id {
+        None => Some(ctx.settings.home_account.clone()),
+        Some(text) => invalid.check(text.parse::<AccountId>()),
+    };
+    if new.spec.instance_type.is_empty() {
+        new.spec.instance_type.clone_from(&ctx.settings.default_instance_type);
+    }
+    new.spec.check(&mut invalid);
+    spec::check_tags(&new.tags, &mut invalid);
+    if let Some(minutes) = new.idle_timeout_minutes {
+        invalid.check(spec::check_idle_timeout(minutes));
+    }
+    if new.desired == DesiredState::Terminated {
+        invalid.push("desired_state", "must be running or stopped");
+    }
+    if new.owner.as_ref().is_some_and(|owner| owner.is_empty() || owner.chars().count() > 128) {
+        invalid.push("owner", "must have 1 to 128 characters");
+    }
+    if let Some(endpoint) = &new.cml_endpoint {
+        invalid.check(check_endpoint(endpoint, ctx.settings.allow_loopback_controllers));
+    }
+    if let Some(reference) = &new.cml_credentials_ref {
+        invalid.check(super::endpoint::check_credentials_ref(reference));
+    }
+    let place = name.zip(account.zip(region));
+    let (name, (account, region)) = invalid.finish(place)?;
+    let now = ctx.now();
+    Ok(Worker {
+        id,
+        version: 0,
+        name,
+        place: Place { account, region },
+        spec: new.spec,
+        imported: false,
+        launch_number: 0,
+        launch_ami_id: None,
+        instance: None,
+        status: WorkerStatus::Pending,
+        status_detail: None,
+        desired: new.desired,
+        state_reason: format!("Created by {}.", asked.actor),
+        service: domain::metrics::ServiceStatus::Unavailable,
+        running_since: None,
+        missing_since: None,
+        cml_endpoint: new.cml_endpoint,
+        cml_credentials_ref: new.cml_credentials_ref,
+        certificate_sha256: None,
+        owner: new.owner,
+        tags: new.tags,
+        idle_policy: IdlePolicy { enabled: true, timeout_minutes: new.idle_timeout_minutes },
+        created_at: now,
+        updated_at: now,
+    })
+}

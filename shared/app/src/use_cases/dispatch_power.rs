@@ -1,0 +1,67 @@
+//! The idle shutdown schedule: send what is due, and keep an eye on the store itself.
+
+use domain::{OperationId, WorkerId};
+
+use crate::context::Context;
+use crate::error::AppError;
+use crate::message::{ControlPower, Message, RunOperation};
+use crate::ports::{Outgoing, Queue};
+use crate::store::{DueKind, FleetState};
+
+/// Sends due power decisions and due operations. What an earlier send lost is due still, and so is
+/// sent again.
+///
+/// # Errors
+/// The table or a queue failed; what is due stays due.
+pub async fn dispatch_power(ctx: &Context) -> Result<(), AppError> {
+    let now = ctx.now();
+    watch_store(ctx).await?;
+    let tick = ctx.machine_clock.now().as_millisecond();
+    let mut power = Vec::new();
+    for id in ctx.store.due(DueKind::Power, now).await? {
+        if let Ok(worker_id) = id.parse::<WorkerId>() {
+            power.push(power_message(worker_id, tick));
+        }
+    }
+    let mut operations = Vec::new();
+    for id in ctx.store.due(DueKind::Operation, now).await? {
+        if let Ok(operation_id) = id.parse::<OperationId>() {
+            operations.push(RunOperation { operation_id }.outgoing());
+        }
+    }
+    let (workers, waiting) = (power.len(), operations.len());
+    ctx.queues.send(Queue::Operations, operations).await.map_err(AppError::Unavailable)?;
+    ctx.queues.send(Queue::Power, power).await.map_err(AppError::Unavailable)?;
+    tracing::debug!(workers, operations = waiting, "power dispatched");
+    Ok(())
+}
+
+/// A message to judge one worker, in that worker's group, so that no two judge it at once. A tick
+/// sends each worker once; the next tick is a new message, because a lost one must not be missed.
+pub(super) fn power_message(worker_id: WorkerId, tick: i64) -> Outgoing {
+    Outgoing {
+        body: ControlPower { worker_id }.body(),
+        group: Some(worker_id.to_string()),
+        deduplication_id: Some(format!("{worker_id}-{tick}")),
+    }
+}
+
+/// Frozen mode: a list of workers that was full and is empty now is a lost store, not an empty
+/// fleet. Until it is back, nothing destructive is done.
+async fn watch_store(ctx: &Context) -> Result<(), AppError> {
+    let state = ctx.store.fleet_state().await?;
+    let empty = ctx.store.list_workers(None, 1, None).await?.items.is_empty();
+    let next = match (empty, state.had_workers, state.frozen_since) {
+        (false, false, _) | (false, true, Some(_)) => FleetState { had_workers: true, ..FleetState::default() },
+        (true, true, None) => FleetState {
+            had_workers: true,
+            frozen_since: Some(ctx.now()),
+            frozen_reason: Some("the list of workers is empty, though there were workers".into()),
+        },
+        _ => return Ok(()),
+    };
+    if next.frozen_since.is_some() {
+        tracing::error!(reason = next.frozen_reason, "fleet frozen: nothing is stopped or terminated");
+    }
+    ctx.store.save_fleet_state(&next).await
+}

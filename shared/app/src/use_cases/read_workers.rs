@@ -1,0 +1,117 @@
+//! Read workers: the snapshot, its latest readings and its standing power decision.
+
+use domain::worker::{Worker, WorkerStatus};
+use domain::{Region, SignedDuration, Timestamp, WorkerId};
+
+use crate::context::Context;
+use crate::error::AppError;
+use crate::store::{Listed, PowerDue, Sample, Telemetry};
+
+/// Pages read for one answer when a filter matches little: a page more may follow, never a scan.
+const PAGES_PER_ANSWER: usize = 10;
+/// The longest span of one page of history.
+pub const HISTORY_PAGE: SignedDuration = SignedDuration::from_hours(24);
+/// The longest span that can be asked for.
+pub const HISTORY_MAX: SignedDuration = SignedDuration::from_hours(24 * 31);
+
+/// A worker with everything that is shown of it.
+#[derive(Clone, Debug)]
+pub struct WorkerDetails {
+    /// The snapshot.
+    pub worker: Worker,
+    /// The latest readings.
+    pub telemetry: Telemetry,
+    /// The standing power decision.
+    pub power: Option<PowerDue>,
+}
+
+/// Which workers to list.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerFilter {
+    /// Of this region.
+    pub region: Option<Region>,
+    /// Of this status.
+    pub status: Option<WorkerStatus>,
+    /// Of this owner.
+    pub owner: Option<String>,
+    /// With this tag, and this value if one is given.
+    pub tag: Option<(String, Option<String>)>,
+}
+
+impl WorkerFilter {
+    fn matches(&self, worker: &Worker) -> bool {
+        self.status.is_none_or(|status| worker.status == status)
+            && self.owner.as_ref().is_none_or(|owner| worker.owner.as_ref() == Some(owner))
+            && self.tag.as_ref().is_none_or(|(key, value)| {
+                worker.tags.get(key).is_some_and(|held| value.as_ref().is_none_or(|value| held == value))
+            })
+    }
+}
+
+/// One worker.
+///
+/// # Errors
+/// It does not exist, or the table failed.
+pub async fn get_worker(ctx: &Context, id: WorkerId) -> Result<WorkerDetails, AppError> {
+    details(ctx, ctx.store.worker(id).await?).await
+}
+
+/// A worker just read or written, with the rest of what is shown of it.
+///
+/// # Errors
+/// The table failed.
+pub async fn details(ctx: &Context, worker: Worker) -> Result<WorkerDetails, AppError> {
+    let (telemetry, power) = futures::try_join!(ctx.store.telemetry(worker.id), ctx.store.power(worker.id))?;
+    Ok(WorkerDetails { worker, telemetry, power })
+}
+
+/// A page of workers, by region and name.
+///
+/// # Errors
+/// The cursor is not one of this list, or the table failed.
+pub async fn list_workers(
+    ctx: &Context,
+    filter: &WorkerFilter,
+    limit: u32,
+    cursor: Option<String>,
+) -> Result<Listed<WorkerDetails>, AppError> {
+    let mut workers: Vec<Worker> = Vec::new();
+    let mut next = cursor;
+    for _ in 0..PAGES_PER_ANSWER {
+        let missing = limit.saturating_sub(u32::try_from(workers.len()).unwrap_or(limit));
+        let page = ctx.store.list_workers(filter.region.as_ref(), missing, next).await?;
+        workers.extend(page.items.into_iter().filter(|worker| filter.matches(worker)));
+        next = page.next;
+        if next.is_none() || workers.len() >= limit as usize {
+            break;
+        }
+    }
+    let ids: Vec<WorkerId> = workers.iter().map(|worker| worker.id).collect();
+    let (mut telemetry, powers) =
+        futures::try_join!(ctx.store.recent_telemetry(&ids, ctx.now()), ctx.store.powers(&ids))?;
+    let items = workers
+        .into_iter()
+        .map(|worker| WorkerDetails {
+            telemetry: telemetry.remove(&worker.id).unwrap_or_default(),
+            power: powers.iter().find(|power| power.worker_id == worker.id).cloned(),
+            worker,
+        })
+        .collect();
+    Ok(Listed { items, next })
+}
+
+/// A page of a worker's history: at most a day from `from` on, and where the next page begins.
+///
+/// # Errors
+/// The worker does not exist, or the table failed.
+pub async fn history(
+    ctx: &Context,
+    id: WorkerId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<(Vec<(&'static str, Sample)>, Option<Timestamp>), AppError> {
+    ctx.store.worker(id).await?;
+    let end = to.min(from + HISTORY_PAGE);
+    let samples = ctx.store.samples(id, from, end).await?;
+    Ok((samples, (end < to).then_some(end + SignedDuration::from_millis(1))))
+}

@@ -1,0 +1,203 @@
+//! Import: take instances that exist under management, each by one worker only.
+
+use std::collections::BTreeMap;
+
+use domain::instance::{InstanceObservation, InstanceState, MANAGED_TAG, WORKER_TAG};
+use domain::operation::{ImportSelector, ImportTask, Operation, OperationResult};
+use domain::worker::observe::{Seen, observe_instance};
+use domain::worker::{
+    Change, DesiredState, IdlePolicy, ImageChoice, LaunchSpec, Worker, WorkerEvent, WorkerStatus, spec,
+};
+use domain::{InstanceId, WorkerId};
+use sha2::{Digest, Sha256};
+
+use super::Progress;
+use crate::context::Context;
+use crate::error::AppError;
+use crate::ports::{Ec2, Ec2Error, InstanceFilter};
+use crate::store::{Commit, CommitError, PowerDue};
+use crate::use_cases::command::into_app_error;
+
+/// Instances one import takes at most.
+const INSTANCES_MAX: usize = 500;
+
+pub(super) async fn advance(
+    ctx: &Context,
+    ec2: &dyn Ec2,
+    operation: &mut Operation,
+    task: &ImportTask,
+) -> Result<Progress, AppError> {
+    operation.attempts += 1;
+    let found = match find(ctx, ec2, task).await {
+        Ok(found) => found,
+        Err(error) if error.retryable() => {
+            let wait = error.class().backoff(operation.attempts, ctx.random.next());
+            return Ok(Progress::Waiting(format!("EC2 to answer ({}: {})", error.code, error.message), ctx.now() + wait));
+        }
+        Err(error) => return Ok(Progress::Failed(error.code, error.message)),
+    };
+    let mut result = OperationResult::default();
+    for seen in found.iter().take(INSTANCES_MAX) {
+        match take_over(ctx, ec2, operation, task, seen, found.len() == 1).await? {
+            Taken::Worker(id) => result.imported.push(id),
+            Taken::Skipped(why) => {
+                result.skipped.insert(seen.id.to_string(), why);
+            }
+            Taken::TagsRefused(error) if error.retryable() => {
+                let wait = error.class().backoff(operation.attempts, ctx.random.next());
+                return Ok(Progress::Waiting(format!("EC2 to tag {} ({})", seen.id, error.code), ctx.now() + wait));
+            }
+            Taken::TagsRefused(error) => return Ok(Progress::Failed(error.code, error.message)),
+        }
+    }
+    Ok(conclude(task, found.len(), result))
+}
+
+fn conclude(task: &ImportTask, found: usize, mut result: OperationResult) -> Progress {
+    if found == 0 {
+        return Progress::failed("not_found", format!("No instance that can be imported was found in {}.", task.place));
+    }
+    if let (ImportSelector::InstanceId(_), Some(why)) = (&task.selector, result.skipped.values().next()) {
+        return Progress::failed("not_imported", why.clone());
+    }
+    result.worker_id = if let [only] = result.imported[..] { Some(only) } else { None };
+    Progress::Done(result)
+}
+
+async fn find(ctx: &Context, ec2: &dyn Ec2, task: &ImportTask) -> Result<Vec<InstanceObservation>, Ec2Error> {
+    let named = async |pattern: &str| -> Result<InstanceFilter, Ec2Error> {
+        let images = ec2.images(&task.place, pattern, &ctx.settings.trusted_image_owners).await?;
+        Ok(InstanceFilter::Images(images.into_iter().map(|image| image.id).collect()))
+    };
+    let filter = match &task.selector {
+        ImportSelector::InstanceId(id) => match id.parse::<InstanceId>() {
+            Ok(id) => InstanceFilter::Ids(vec![id]),
+            Err(_) => return Ok(vec![]),
+        },
+        ImportSelector::AmiId(id) => InstanceFilter::Images(vec![id.clone()]),
+        ImportSelector::AmiName(name) => named(name).await?,
+        ImportSelector::All => named(ctx.settings.ami_name(&task.place.region)).await?,
+    };
+    if matches!(&filter, InstanceFilter::Images(images) if images.is_empty()) {
+        return Ok(vec![]);
+    }
+    let mut found = ec2.describe(&task.place, &filter).await?;
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(found)
+}
+
+enum Taken {
+    Worker(WorkerId),
+    Skipped(String),
+    TagsRefused(Ec2Error),
+}
+
+async fn take_over(
+    ctx: &Context,
+    ec2: &dyn Ec2,
+    operation: &Operation,
+    task: &ImportTask,
+    seen: &InstanceObservation,
+    only: bool,
+) -> Result<Taken, AppError> {
+    if matches!(seen.state, InstanceState::Terminated | InstanceState::ShuttingDown) {
+        return Ok(Taken::Skipped(format!("Instance {} is {}.", seen.id, seen.state.name())));
+    }
+    let id = worker_id(operation, &seen.id);
+    let worker = imported_worker(ctx, operation, task, seen, id, only);
+    let mut events = vec![WorkerEvent::Imported(seen.into())];
+    let now = ctx.now();
+    let mut after = worker.clone();
+    after.apply(&events[0], now);
+    events.extend(observe_instance(&after, Seen::Present(seen), now));
+    let commit = Commit {
+        change: Change::of(&worker, events, operation.requested_by.clone(), now),
+        claim: Some((task.place.clone(), seen.id.clone(), id)),
+        power: Some(PowerDue { worker_id: id, due_at: now, decided: None }),
+        ..Commit::default()
+    };
+    match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
+        Ok(()) => {}
+        Err(CommitError::InstanceClaimed | CommitError::WorkerChanged) => {
+            match ctx.store.claimant(&task.place, &seen.id).await? {
+                // An earlier attempt of this same operation got so far.
+                Some(holder) if holder == id => {}
+                Some(holder) => return Ok(Taken::Skipped(format!("Instance {} belongs to worker {holder}.", seen.id))),
+                None => return Err(AppError::Busy(id)),
+            }
+        }
+        Err(error) => return Err(into_app_error(error)),
+    }
+    let ours = BTreeMap::from([(WORKER_TAG.to_owned(), id.to_string()), (MANAGED_TAG.to_owned(), "true".to_owned())]);
+    if ctx.settings.safe_mode {
+        return Ok(Taken::Worker(id));
+    }
+    match ec2.update_tags(&task.place, &seen.id, &ours, &[]).await {
+        Ok(()) => Ok(Taken::Worker(id)),
+        Err(error) => Ok(Taken::TagsRefused(error)),
+    }
+}
+
+/// The same import of the same instance makes the same worker, however often it is tried.
+fn worker_id(operation: &Operation, instance: &InstanceId) -> WorkerId {
+    let digest = Sha256::digest(format!("{}/{instance}", operation.id));
+    let random = digest.iter().take(16).fold(0_u128, |n, byte| (n << 8) | u128::from(*byte));
+    WorkerId::new(operation.requested_at, random)
+}
+
+fn imported_worker(
+    ctx: &Context,
+    operation: &Operation,
+    task: &ImportTask,
+    seen: &InstanceObservation,
+    id: WorkerId,
+    only: bool,
+) -> Worker {
+    let tag_name = seen.tags.get("Name").and_then(|name| spec::check_name(name).ok());
+    let given = task.name.as_ref().map(|name| if only { name.clone() } else { format!("{name} {}", seen.id) });
+    let foreign = |key: &str| key.starts_with("aws:") || [WORKER_TAG, MANAGED_TAG, "Name"].contains(&key);
+    let runs = matches!(seen.state, InstanceState::Running | InstanceState::Pending);
+    let now = ctx.now();
+    Worker {
+        id,
+        version: 0,
+        name: given.or(tag_name).unwrap_or_else(|| seen.id.to_string()),
+        place: task.place.clone(),
+        spec: LaunchSpec {
+            instance_type: seen.instance_type.clone(),
+            image: ImageChoice::Id(seen.ami_id.clone()),
+            subnet_id: None,
+            security_group_ids: vec![],
+            instance_profile: None,
+            volume_gib: None,
+            nested_virtualization: false,
+            detailed_monitoring: seen.detailed_monitoring,
+            user_data: None,
+        },
+        imported: true,
+        launch_number: 0,
+        launch_ami_id: None,
+        instance: None,
+        status: WorkerStatus::Unknown,
+        status_detail: None,
+        desired: if runs { DesiredState::Running } else { DesiredState::Stopped },
+        state_reason: format!("Imported by {} while it was {}.", operation.requested_by, seen.state.name()),
+        service: domain::metrics::ServiceStatus::Unavailable,
+        running_since: None,
+        missing_since: None,
+        cml_endpoint: None,
+        cml_credentials_ref: None,
+        certificate_sha256: None,
+        owner: None,
+        tags: seen
+            .tags
+            .iter()
+            .filter(|(key, _)| !foreign(key))
+            .take(spec::TAGS_MAX)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        idle_policy: IdlePolicy::default(),
+        created_at: now,
+        updated_at: now,
+    }
+}

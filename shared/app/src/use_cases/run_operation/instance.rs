@@ -1,0 +1,133 @@
+//! Operations on one worker's instance: look, judge, act, look again.
+
+use domain::operation::plan::{self, Call, Step};
+use domain::operation::{Operation, OperationResult, Task};
+use domain::worker::observe::{Seen, observe_instance};
+use domain::worker::{Command, Worker, command::command};
+use domain::{Actor, WorkerId, price};
+
+use super::Progress;
+use crate::context::Context;
+use crate::error::AppError;
+use crate::ports::{Ec2, Ec2Error};
+use crate::use_cases::change::{change, observe};
+use crate::use_cases::instance::{ec2_tags, look};
+use crate::use_cases::launch::launch;
+
+/// Calls in one run: start what was stopped is one; the rest is margin.
+const CALLS_PER_RUN: usize = 3;
+
+pub(super) async fn advance(
+    ctx: &Context,
+    ec2: &dyn Ec2,
+    operation: &mut Operation,
+    id: WorkerId,
+) -> Result<Progress, AppError> {
+    let mut worker = ctx.store.worker(id).await?;
+    for _ in 0..CALLS_PER_RUN {
+        let seen = match look(ec2, &worker).await {
+            Ok(seen) => seen,
+            Err(error) => return retry_or_fail(ctx, operation, &error),
+        };
+        let seen = seen.as_ref().map_or(Seen::Absent, Seen::Present);
+        let actor = operation.requested_by.clone();
+        worker = observe(ctx, &worker, &actor, |worker| observe_instance(worker, seen, ctx.now())).await?;
+        match plan::next(&operation.task, &worker, seen) {
+            Step::Done(detail) => return Ok(Progress::Done(result(&operation.task, id, detail))),
+            Step::Fail(code, message) => return Ok(Progress::failed(code, message)),
+            Step::Wait(what) => return Ok(Progress::waiting(ctx, what)),
+            Step::Act(call) => {
+                if let Some(held) = brake(ctx, call).await? {
+                    return Ok(held);
+                }
+                operation.attempts += 1;
+                worker = match act(ctx, ec2, operation, &worker, call).await? {
+                    Ok(worker) => worker,
+                    Err(error) => return give_up_or_retry(ctx, operation, &worker, call, &error).await,
+                };
+            }
+        }
+    }
+    Ok(Progress::waiting(ctx, "EC2 to show what was asked of it"))
+}
+
+/// What the brakes say of a call, if they hold it.
+async fn brake(ctx: &Context, call: Call) -> Result<Option<Progress>, AppError> {
+    if ctx.settings.safe_mode {
+        let message = format!("SAFE_MODE is on: {call:?} was decided and recorded, and not done.");
+        return Ok(Some(Progress::failed("safe_mode", message)));
+    }
+    if !call.is_destructive() {
+        return Ok(None);
+    }
+    let fleet = ctx.store.fleet_state().await?;
+    Ok(fleet.frozen_since.map(|_| {
+        let why = fleet.frozen_reason.unwrap_or_default();
+        Progress::waiting(ctx, format!("the fleet to be released from frozen mode ({why})"))
+    }))
+}
+
+/// One call. The outer error is ours, the inner one EC2's.
+async fn act(
+    ctx: &Context,
+    ec2: &dyn Ec2,
+    operation: &Operation,
+    worker: &Worker,
+    call: Call,
+) -> Result<Result<Worker, Ec2Error>, AppError> {
+    if call == Call::Launch {
+        return launch(ctx, ec2, worker, &operation.requested_by).await;
+    }
+    let Some(instance) = worker.instance.as_ref().map(|facts| facts.id.clone()) else { return Ok(Ok(worker.clone())) };
+    let (place, id) = (&worker.place, &instance);
+    let called = match call {
+        Call::Launch => Ok(()),
+        Call::Start => ec2.start(place, id).await,
+        Call::Stop => ec2.stop(place, id).await,
+        Call::Terminate => ec2.terminate(place, id).await,
+        Call::SetMonitoring { enabled } => ec2.set_monitoring(place, id, enabled).await,
+        Call::UpdateTags => {
+            let remove = match &operation.task {
+                Task::UpdateTags { remove } => {
+                    remove.iter().filter(|key| !worker.tags.contains_key(*key)).cloned().collect()
+                }
+                _ => Vec::new(),
+            };
+            ec2.update_tags(place, id, &ec2_tags(worker), &remove).await
+        }
+    };
+    Ok(called.map(|()| worker.clone()))
+}
+
+async fn give_up_or_retry(
+    ctx: &Context,
+    operation: &Operation,
+    worker: &Worker,
+    call: Call,
+    error: &Ec2Error,
+) -> Result<Progress, AppError> {
+    if call == Call::Launch && !error.retryable() {
+        let failed = Command::LaunchFailed { detail: format!("{}: {}", error.code, error.message) };
+        let actor = Actor::System("run-operation".into());
+        change(ctx, worker.id, &actor, |worker| Ok(command(worker, &failed)?)).await?;
+    }
+    retry_or_fail(ctx, operation, error)
+}
+
+fn retry_or_fail(ctx: &Context, operation: &Operation, error: &Ec2Error) -> Result<Progress, AppError> {
+    if !error.retryable() {
+        return Ok(Progress::Failed(error.code.clone(), error.message.clone()));
+    }
+    let wait = error.class().backoff(operation.attempts.max(1), ctx.random.next());
+    let what = format!("EC2 to accept {} ({}: {})", error.operation, error.code, error.message);
+    Ok(Progress::Waiting(what, ctx.now() + wait))
+}
+
+fn result(task: &Task, worker: WorkerId, detail: Option<String>) -> OperationResult {
+    let monthly_cost_usd = match task {
+        Task::SetMonitoring { enabled: true } => Some(price::detailed_monitoring_usd_per_month()),
+        Task::SetMonitoring { enabled: false } => Some(0.0),
+        _ => None,
+    };
+    OperationResult { worker_id: Some(worker), detail, monthly_cost_usd, ..OperationResult::default() }
+}

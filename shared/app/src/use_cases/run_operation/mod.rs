@@ -1,0 +1,82 @@
+//! Take an operation one step further. It re-reads everything, does bounded work and returns;
+//! what it waits for is looked at again when the operation is next due.
+
+mod import;
+mod instance;
+mod refresh;
+
+use domain::operation::{Operation, OperationResult, Task};
+use domain::{OperationId, SignedDuration, Timestamp};
+
+use crate::context::Context;
+use crate::error::AppError;
+use crate::ports::Ec2;
+
+/// How soon to look again at what only takes time.
+const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(20);
+
+/// How far one run got.
+enum Progress {
+    /// Done, and seen done.
+    Done(OperationResult),
+    /// It cannot be done: code and message.
+    Failed(String, String),
+    /// It waits for this, until then.
+    Waiting(String, Timestamp),
+}
+
+impl Progress {
+    fn failed(code: &str, message: impl Into<String>) -> Self {
+        Self::Failed(code.into(), message.into())
+    }
+
+    /// Waits for what only takes time.
+    fn waiting(ctx: &Context, what: impl Into<String>) -> Self {
+        Self::Waiting(what.into(), ctx.now() + LOOK_AGAIN_AFTER)
+    }
+}
+
+/// Runs one operation. An ended or unknown one is done already.
+///
+/// # Errors
+/// A port failed before anything could be said of the operation; it stays due.
+pub async fn run_operation(ctx: &Context, ec2: &dyn Ec2, id: OperationId) -> Result<(), AppError> {
+    let mut operation = match ctx.store.operation(id).await {
+        Err(AppError::NotFound { .. }) => return ctx.store.drop_operation_due(id).await,
+        other => other?,
+    };
+    if operation.status.is_final() {
+        return ctx.store.drop_operation_due(id).await;
+    }
+    let now = ctx.now();
+    let mut due_at = now;
+    if !operation.expire_if_due(now) {
+        operation.begin(now);
+        match advance(ctx, ec2, &mut operation).await? {
+            Progress::Done(result) => operation.succeed(result, ctx.now()),
+            Progress::Failed(code, message) => operation.fail(code, message, ctx.now()),
+            Progress::Waiting(what, until) => {
+                operation.waiting_for = Some(what);
+                due_at = until.min(operation.expires_at);
+            }
+        }
+    }
+    // Another delivery of the same operation may have written first. All calls are idempotent, so
+    // it got at least as far; its outcome stands.
+    ctx.store.save_operation(&mut operation, due_at, ctx.settings.operation_retention).await?;
+    tracing::info!(
+        operation_id = %id, kind = operation.task.kind(), status = operation.status.name(),
+        attempts = operation.attempts, waiting_for = operation.waiting_for, "operation advanced"
+    );
+    Ok(())
+}
+
+async fn advance(ctx: &Context, ec2: &dyn Ec2, operation: &mut Operation) -> Result<Progress, AppError> {
+    let task = operation.task.clone();
+    match (&task, operation.target) {
+        (Task::ImportWorkers(import), _) => import::advance(ctx, ec2, operation, import).await,
+        (Task::RefreshWorker, Some(worker)) => refresh::advance(ctx, operation, worker).await,
+        (_, Some(worker)) => instance::advance(ctx, ec2, operation, worker).await,
+        (_, None) => Ok(Progress::failed("no_target", "The operation names no worker.")),
+    }
+}

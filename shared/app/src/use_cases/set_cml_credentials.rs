@@ -1,0 +1,41 @@
+//! Set a worker's own CML user and password. Write-only: the item keeps the reference, never the secret.
+
+use domain::worker::{Command, command::command};
+use domain::{Invalid, WorkerId};
+
+use super::change::change;
+use super::command::{Asked, check_version};
+use crate::context::Context;
+use crate::error::AppError;
+use crate::ports::{CmlCredentials, Secrets};
+
+/// Stores the credentials under the worker's id and lets the worker use them.
+///
+/// # Errors
+/// A field is wrong, the worker is gone, the version does not fit, or a port failed.
+pub async fn set_cml_credentials(
+    ctx: &Context,
+    secrets: &dyn Secrets,
+    asked: &Asked,
+    id: WorkerId,
+    credentials: &CmlCredentials,
+) -> Result<(), AppError> {
+    let mut invalid = Invalid::default();
+    // CML's own limit: 1 to 32 characters. Source: CML OpenAPI, POST /authenticate.
+    if !(1..=32).contains(&credentials.username.chars().count()) {
+        invalid.push("username", "must have 1 to 32 characters");
+    }
+    if credentials.password.is_empty() || credentials.password.len() > 256 {
+        invalid.push("password", "must have 1 to 256 bytes");
+    }
+    invalid.finish(Some(()))?;
+    let worker = ctx.store.worker(id).await?;
+    check_version(asked, &worker)?;
+    let reference = id.to_string();
+    let wish = Command::UseCredentials { cml_credentials_ref: Some(reference.clone()) };
+    // Refused before the secret is stored, so that nothing is half done.
+    command(&worker, &wish)?;
+    secrets.set_cml_credentials(&reference, credentials).await.map_err(AppError::Unavailable)?;
+    change(ctx, id, &asked.actor, |worker| Ok(command(worker, &wish)?)).await?;
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Change what may be changed of a worker without touching its power.
+
+use domain::operation::Task;
+use domain::worker::{Command, Worker, command::Update, command::command, spec};
+use domain::{Invalid, WorkerId};
+
+use super::change::change;
+use super::command::{Asked, check_version, new_operation, record_and_send};
+use super::endpoint::{check_credentials_ref, check_endpoint};
+use crate::context::Context;
+use crate::error::AppError;
+use crate::store::Commit;
+
+/// Applies the update, and starts an operation that makes EC2's tags equal ours when they differ by it.
+///
+/// # Errors
+/// What is wrong with the input, by field; the worker is gone; the version does not fit; or a port failed.
+pub async fn update_worker(
+    ctx: &Context,
+    asked: &Asked,
+    id: WorkerId,
+    mut update: Update,
+) -> Result<Worker, AppError> {
+    check(ctx, &mut update)?;
+    let before = ctx.store.worker(id).await?;
+    let wish = Command::Update(update.clone());
+    let after = change(ctx, id, &asked.actor, |worker| {
+        check_version(asked, worker)?;
+        Ok(command(worker, &wish)?)
+    })
+    .await?;
+    if after.instance.is_some() && (after.name != before.name || after.tags != before.tags) {
+        let remove = before.tags.keys().filter(|key| !after.tags.contains_key(*key)).cloned().collect();
+        let operation = new_operation(ctx, Task::UpdateTags { remove }, Some(id), asked);
+        let unkeyed = Asked { key: None, ..asked.clone() };
+        record_and_send(ctx, Commit::default(), operation, &unkeyed).await.map_err(super::command::into_app_error)?;
+    }
+    Ok(after)
+}
+
+/// Lets the next certificate be recorded anew.
+///
+/// # Errors
+/// The worker is gone, the version does not fit, or the table failed.
+pub async fn repin_certificate(ctx: &Context, asked: &Asked, id: WorkerId) -> Result<Worker, AppError> {
+    change(ctx, id, &asked.actor, |worker| {
+        check_version(asked, worker)?;
+        Ok(command(worker, &Command::Repin)?)
+    })
+    .await
+}
+
+fn check(ctx: &Context, update: &mut Update) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    if let Some(name) = &mut update.name
+        && let Some(checked) = invalid.check(spec::check_name(name))
+    {
+        *name = checked;
+    }
+    spec::check_tags(&update.set_tags, &mut invalid);
+    for key in &update.remove_tags {
+        spec::check_tag_key(key, &mut invalid);
+    }
+    if let Some(Some(minutes)) = update.idle_timeout_minutes {
+        invalid.check(spec::check_idle_timeout(minutes));
+    }
+    if let Some(Some(owner)) = &update.owner
+        && (owner.is_empty() || owner.chars().count() > 128)
+    {
+        invalid.push("owner", "must have 1 to 128 characters");
+    }
+    if let Some(Some(endpoint)) = &update.cml_endpoint {
+        invalid.check(check_endpoint(endpoint, ctx.settings.allow_loopback_controllers));
+    }
+    if let Some(Some(reference)) = &update.cml_credentials_ref {
+        invalid.check(check_credentials_ref(reference));
+    }
+    invalid.finish(Some(()))
+}

@@ -1,0 +1,151 @@
+//! Signing in: the token, how long it is good for, and once more when CML disowns it.
+
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use app::ports::{Clock, CmlCredentials, CmlError, CmlErrorKind};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::{SignedDuration, Timestamp};
+use futures::lock::Mutex;
+use reqwest::Response;
+use serde_json::{Value, json};
+
+use crate::certificate::sha256_hex;
+use crate::errors::malformed;
+use crate::json::number;
+use crate::transport::{self, Call, Transport};
+
+const SIGN_IN: Call = Call { operation: "POST /authenticate", path: "/api/v0/authenticate" };
+/// A token is not used in the last minute of its life: a call may take a while.
+const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+const TOKEN_BYTES: usize = 8_192;
+
+/// A token, and what it says of itself. Never printed: it has no `Debug`.
+pub(crate) struct Token {
+    text: String,
+    usable_until: Option<Timestamp>,
+    user_id: Option<String>,
+    /// Whose it is, so that changed credentials do not go on with the old user's token.
+    credentials: String,
+}
+
+/// The token of one controller, kept from one reading to the next.
+#[derive(Default)]
+pub(crate) struct TokenSlot(StdMutex<Option<Arc<Token>>>);
+
+impl TokenSlot {
+    fn usable(&self, credentials: &str, now: Timestamp) -> Option<Arc<Token>> {
+        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.clone()
+            .filter(|token| token.credentials == credentials && token.usable_until.is_some_and(|until| now < until))
+    }
+
+    fn set(&self, token: Option<Arc<Token>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+}
+
+/// One reading's calls under one sign-in; however many calls are told 401, it signs in again once.
+pub(crate) struct Session<'a> {
+    transport: &'a Transport,
+    slot: &'a TokenSlot,
+    credentials: &'a CmlCredentials,
+    first: Arc<Token>,
+    second: Mutex<Option<Result<Arc<Token>, CmlError>>>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) async fn begin(
+        transport: &'a Transport,
+        slot: &'a TokenSlot,
+        credentials: &'a CmlCredentials,
+        clock: &dyn Clock,
+    ) -> Result<Self, CmlError> {
+        let first = match slot.usable(&fingerprint(credentials), clock.now()) {
+            Some(token) => token,
+            None => sign_in(transport, slot, credentials).await?,
+        };
+        Ok(Self { transport, slot, credentials, first, second: Mutex::new(None) })
+    }
+
+    /// GET; the answer is a success, its body still to be read.
+    pub(crate) async fn get(&self, call: Call) -> Result<Response, CmlError> {
+        match self.transport.get(call, Some(&self.first.text)).await {
+            Err(error) if error.status == Some(401) => {
+                let second = self.sign_in_again().await?;
+                self.transport.get(call, Some(&second.text)).await
+            }
+            other => other,
+        }
+    }
+
+    /// GET of a JSON answer of ordinary size.
+    pub(crate) async fn json(&self, call: Call) -> Result<Value, CmlError> {
+        let body = transport::read(call.operation, self.get(call).await?).await?;
+        crate::json::parse(call.operation, &body)
+    }
+
+    async fn sign_in_again(&self) -> Result<Arc<Token>, CmlError> {
+        let mut second = self.second.lock().await;
+        if second.is_none() {
+            self.slot.set(None);
+            *second = Some(sign_in(self.transport, self.slot, self.credentials).await);
+        }
+        second.clone().unwrap_or_else(|| Ok(Arc::clone(&self.first)))
+    }
+
+    /// The CML user that reads, from its token.
+    pub(crate) async fn user_id(&self) -> Option<String> {
+        match self.second.lock().await.as_ref() {
+            Some(Ok(token)) => token.user_id.clone(),
+            _ => self.first.user_id.clone(),
+        }
+    }
+}
+
+async fn sign_in(
+    transport: &Transport,
+    slot: &TokenSlot,
+    credentials: &CmlCredentials,
+) -> Result<Arc<Token>, CmlError> {
+    let body = json!({ "username": credentials.username, "password": credentials.password });
+    let answer = transport.post(SIGN_IN, &body).await.map_err(|error| match error.status {
+        // What CML finds invalid here is the name or the password.
+        Some(400) => CmlError { kind: CmlErrorKind::Denied, ..error },
+        _ => error,
+    })?;
+    let answer = transport::read(SIGN_IN.operation, answer).await?;
+    let Value::String(text) = crate::json::parse(SIGN_IN.operation, &answer)? else {
+        return Err(malformed(SIGN_IN.operation, "its answer is not a token"));
+    };
+    if text.is_empty() || text.len() > TOKEN_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(malformed(SIGN_IN.operation, "its answer is not a token"));
+    }
+    let claims = claims(&text);
+    let token = Arc::new(Token {
+        // Without a lifetime it is used for this reading and not kept.
+        usable_until: claims.as_ref().and_then(usable_until),
+        user_id: claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned())),
+        credentials: fingerprint(credentials),
+        text,
+    });
+    slot.set(Some(Arc::clone(&token)));
+    Ok(token)
+}
+
+/// The claims of a JWT, not verified: it is only handed back to whoever issued it.
+fn claims(token: &str) -> Option<Value> {
+    let payload = token.split('.').nth(1)?.trim_end_matches('=');
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+fn usable_until(claims: &Value) -> Option<Timestamp> {
+    // As a float it saturates, and `from_second` refuses what is out of range.
+    let expires = Timestamp::from_second(number(claims.get("exp")?)? as i64).ok()?;
+    expires.checked_sub(MARGIN).ok()
+}
+
+/// Tells credentials apart without keeping them.
+fn fingerprint(credentials: &CmlCredentials) -> String {
+    sha256_hex(format!("{}\0{}", credentials.username, credentials.password).as_bytes())
+}

@@ -1,0 +1,21 @@
+//! The judgements of CML Cloud Manager, and nothing else.
+//!
+//! Everything here is pure and total: no I/O, no clock, no environment, no randomness. Time and
+//! random numbers are arguments, and every judgement says why in words a user can read. What is
+//! stored, sent or shown has its own types elsewhere; these never derive serde.
+
+pub mod activity;
+pub mod actor;
+pub mod id;
+pub mod instance;
+pub mod invalid;
+pub mod metrics;
+pub mod operation;
+pub mod power;
+pub mod price;
+pub mod worker;
+
+pub use actor::{Actor, Role};
+pub use id::{AccountId, InstanceId, OperationId, Place, Region, WorkerId};
+pub use invalid::{Invalid, InvalidField};
+pub use jiff::{SignedDuration, Timestamp};

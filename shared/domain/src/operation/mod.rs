@@ -1,0 +1,263 @@
+//! An operation: one asynchronous command, from its acceptance to its outcome.
+//!
+//! An operation always ends: succeeded when EC2 shows the result, failed with EC2's own words, or
+//! expired at its deadline. Accepted is not done.
+
+pub mod plan;
+pub mod retry;
+
+use std::collections::BTreeMap;
+
+use crate::actor::Actor;
+use crate::id::{OperationId, Place, WorkerId};
+use jiff::{SignedDuration, Timestamp};
+
+/// What is to be done, with everything the doing needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Launch the worker's instance and see it run.
+    CreateWorker,
+    /// Take instances that exist under management.
+    ImportWorkers(ImportTask),
+    /// Start it and see it run.
+    StartWorker,
+    /// Stop it and see it stopped.
+    StopWorker,
+    /// Terminate it and see it gone.
+    TerminateWorker,
+    /// Read its metrics now.
+    RefreshWorker,
+    /// Turn detailed monitoring on or off in EC2.
+    SetMonitoring {
+        /// The wish.
+        enabled: bool,
+    },
+    /// Make the tags in EC2 equal ours.
+    UpdateTags {
+        /// Keys to remove there: those the worker had and lost.
+        remove: Vec<String>,
+    },
+}
+
+/// Which instances to import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportTask {
+    /// Where.
+    pub place: Place,
+    /// Which.
+    pub selector: ImportSelector,
+    /// The name to give; null for the instance's `Name` tag or its id.
+    pub name: Option<String>,
+}
+
+/// Which instances of a place to import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportSelector {
+    /// One instance.
+    InstanceId(String),
+    /// All launched from this image.
+    AmiId(String),
+    /// All launched from images of this name pattern.
+    AmiName(String),
+    /// All that no worker stands for, of the default CML images.
+    All,
+}
+
+impl Task {
+    /// The kind in answers.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateWorker => "create_worker",
+            Self::ImportWorkers(_) => "import_workers",
+            Self::StartWorker => "start_worker",
+            Self::StopWorker => "stop_worker",
+            Self::TerminateWorker => "terminate_worker",
+            Self::RefreshWorker => "refresh_worker",
+            Self::SetMonitoring { .. } => "set_worker_monitoring",
+            Self::UpdateTags { .. } => "update_tags",
+        }
+    }
+
+    /// How long it may take. Bare metal takes 5 to 10 minutes to come up or go down.
+    /// Source: Cisco's cloud-cml, documentation for AWS (`m5zn.metal`); the rest is margin for
+    /// capacity that comes back.
+    #[must_use]
+    pub fn time_allowed(&self) -> SignedDuration {
+        match self {
+            Self::CreateWorker | Self::StartWorker | Self::StopWorker | Self::TerminateWorker => {
+                SignedDuration::from_mins(45)
+            }
+            Self::ImportWorkers(_) | Self::SetMonitoring { .. } | Self::UpdateTags { .. } => {
+                SignedDuration::from_mins(15)
+            }
+            Self::RefreshWorker => SignedDuration::from_mins(10),
+        }
+    }
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OperationStatus {
+    /// Accepted and stored.
+    Queued,
+    /// Begun; it waits for EC2 between attempts.
+    Running,
+    /// Done, and seen done.
+    Succeeded,
+    /// Ended without its result; `error` says why.
+    Failed,
+    /// Its deadline passed; `error` says what it waited for.
+    Expired,
+}
+
+impl OperationStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Expired];
+
+    /// The name in items and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// It has ended.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Expired)
+    }
+}
+
+/// Why an operation ended without its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationError {
+    /// EC2's own code, or one of ours in `snake_case`.
+    pub code: String,
+    /// EC2's own message, or what to do.
+    pub message: String,
+}
+
+/// What an operation achieved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OperationResult {
+    /// The worker made, or the only one imported.
+    pub worker_id: Option<WorkerId>,
+    /// All workers imported.
+    pub imported: Vec<WorkerId>,
+    /// Instances not imported, and why.
+    pub skipped: BTreeMap<String, String>,
+    /// In words, when there is more to say.
+    pub detail: Option<String>,
+    /// What the change costs a month, in US dollars.
+    pub monthly_cost_usd: Option<f64>,
+}
+
+/// One asynchronous command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// Counts its writes; the optimistic lock.
+    pub version: u64,
+    /// What is to be done.
+    pub task: Task,
+    /// The worker it is about; null for an import.
+    pub target: Option<WorkerId>,
+    /// How far it is.
+    pub status: OperationStatus,
+    /// Who asked.
+    pub requested_by: Actor,
+    /// When they asked.
+    pub requested_at: Timestamp,
+    /// When the first attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When it expires, if nothing else ends it.
+    pub expires_at: Timestamp,
+    /// Attempts that called AWS to change something.
+    pub attempts: u32,
+    /// What it waits for now, in words.
+    pub waiting_for: Option<String>,
+    /// What it achieved.
+    pub result: Option<OperationResult>,
+    /// Why it did not.
+    pub error: Option<OperationError>,
+}
+
+impl Operation {
+    /// A new operation, queued.
+    #[must_use]
+    pub fn new(id: OperationId, task: Task, target: Option<WorkerId>, requested_by: Actor, now: Timestamp) -> Self {
+        let expires_at = now.checked_add(task.time_allowed()).unwrap_or(Timestamp::MAX);
+        Self {
+            id,
+            version: 1,
+            task,
+            target,
+            status: OperationStatus::Queued,
+            requested_by,
+            requested_at: now,
+            started_at: None,
+            finished_at: None,
+            expires_at,
+            attempts: 0,
+            waiting_for: None,
+            result: None,
+            error: None,
+        }
+    }
+
+    /// Marks the first attempt.
+    pub fn begin(&mut self, now: Timestamp) {
+        if self.status == OperationStatus::Queued {
+            self.status = OperationStatus::Running;
+            self.started_at = Some(now);
+        }
+    }
+
+    /// Ends it with its result.
+    pub fn succeed(&mut self, result: OperationResult, now: Timestamp) {
+        self.end(OperationStatus::Succeeded, now);
+        self.result = Some(result);
+    }
+
+    /// Ends it without.
+    pub fn fail(&mut self, code: impl Into<String>, message: impl Into<String>, now: Timestamp) {
+        self.end(OperationStatus::Failed, now);
+        self.error = Some(OperationError { code: code.into(), message: message.into() });
+    }
+
+    /// Ends it at its deadline, saying what it waited for. True when the deadline has passed.
+    pub fn expire_if_due(&mut self, now: Timestamp) -> bool {
+        let due = !self.status.is_final() && now >= self.expires_at;
+        if due {
+            let waited = self.waiting_for.take().unwrap_or_else(|| "its first attempt".into());
+            self.end(OperationStatus::Expired, now);
+            self.error = Some(OperationError {
+                code: "deadline_exceeded".into(),
+                message: format!("The operation waited for {waited} until its deadline. It may be asked for again."),
+            });
+        }
+        due
+    }
+
+    fn end(&mut self, status: OperationStatus, now: Timestamp) {
+        self.status = status;
+        self.started_at = self.started_at.or(Some(now));
+        self.finished_at = Some(now);
+        self.waiting_for = None;
+    }
+}

@@ -1,0 +1,155 @@
+//! The next step of an operation, from what EC2 shows. One total function a task; the words are
+//! what users read while they wait.
+
+use super::Task;
+use crate::instance::{InstanceObservation, InstanceState};
+use crate::worker::observe::{Seen, lost_to_host};
+use crate::worker::{DesiredState, Worker, WorkerStatus};
+
+/// One call that changes EC2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `RunInstances`, with the worker's `ClientToken`.
+    Launch,
+    /// `StartInstances`.
+    Start,
+    /// `StopInstances`.
+    Stop,
+    /// `TerminateInstances`.
+    Terminate,
+    /// `MonitorInstances` or `UnmonitorInstances`.
+    SetMonitoring {
+        /// The wish.
+        enabled: bool,
+    },
+    /// `CreateTags` and `DeleteTags`.
+    UpdateTags,
+}
+
+impl Call {
+    /// It ends what runs or destroys what is: the brakes stop it.
+    #[must_use]
+    pub fn is_destructive(self) -> bool {
+        matches!(self, Self::Stop | Self::Terminate)
+    }
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Call EC2, then look again.
+    Act(Call),
+    /// Nothing to do but wait for this.
+    Wait(String),
+    /// Done, and seen done; more to say, if anything.
+    Done(Option<String>),
+    /// It cannot be done: code and message.
+    Fail(&'static str, String),
+}
+
+/// The next step of `task` for `worker`, given what EC2 shows of its instance.
+/// Imports and refreshes have no EC2 step of this kind and are done at once.
+#[must_use]
+pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
+    match task {
+        Task::CreateWorker if worker.desired == DesiredState::Stopped && worker.launch_number == 0 => {
+            Step::Done(Some("Recorded; it will be launched at its first start.".into()))
+        }
+        Task::CreateWorker | Task::StartWorker => run(worker, seen),
+        Task::StopWorker => stop(worker, seen),
+        Task::TerminateWorker => terminate(worker, seen),
+        Task::SetMonitoring { enabled } => with_instance(seen, |instance| {
+            if instance.detailed_monitoring == *enabled {
+                Step::Done(None)
+            } else {
+                Step::Act(Call::SetMonitoring { enabled: *enabled })
+            }
+        }),
+        Task::UpdateTags { remove } => with_instance(seen, |instance| {
+            let set = worker.tags.iter().all(|(key, value)| instance.tags.get(key) == Some(value))
+                && instance.tags.get("Name") == Some(&worker.name);
+            let removed = remove.iter().all(|key| worker.tags.contains_key(key) || !instance.tags.contains_key(key));
+            if set && removed { Step::Done(None) } else { Step::Act(Call::UpdateTags) }
+        }),
+        Task::RefreshWorker | Task::ImportWorkers(_) => Step::Done(None),
+    }
+}
+
+fn run(worker: &Worker, seen: Seen<'_>) -> Step {
+    if worker.desired != DesiredState::Running {
+        return superseded(worker);
+    }
+    let Seen::Present(instance) = seen else {
+        return if worker.instance.is_none() {
+            Step::Act(Call::Launch)
+        } else {
+            Step::Wait("EC2 to list the instance again".into())
+        };
+    };
+    match instance.state {
+        InstanceState::Running => Step::Done(None),
+        InstanceState::Pending => Step::Wait("the instance to run".into()),
+        InstanceState::Stopping => Step::Wait("the instance to finish stopping before it can start".into()),
+        InstanceState::Stopped => Step::Act(Call::Start),
+        InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
+        InstanceState::Unknown => Step::Wait("EC2 to report a state this version knows".into()),
+    }
+}
+
+fn stop(worker: &Worker, seen: Seen<'_>) -> Step {
+    if worker.desired == DesiredState::Running {
+        return superseded(worker);
+    }
+    let Seen::Present(instance) = seen else { return Step::Wait("EC2 to list the instance again".into()) };
+    match instance.state {
+        InstanceState::Stopped => Step::Done(None),
+        InstanceState::Running => Step::Act(Call::Stop),
+        InstanceState::Stopping => Step::Wait("the instance to be stopped".into()),
+        InstanceState::Pending => Step::Wait("the instance to run before it can be stopped".into()),
+        InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
+        InstanceState::Unknown => Step::Wait("EC2 to report a state this version knows".into()),
+    }
+}
+
+fn terminate(worker: &Worker, seen: Seen<'_>) -> Step {
+    if worker.desired != DesiredState::Terminated {
+        return superseded(worker);
+    }
+    match seen {
+        _ if worker.status == WorkerStatus::Terminated => Step::Done(None),
+        Seen::Absent if worker.launch_number == 0 => Step::Done(Some("It never had an instance.".into())),
+        Seen::Absent => Step::Wait("a second answer from EC2 that the instance is gone".into()),
+        Seen::Present(instance) => match instance.state {
+            InstanceState::Terminated => Step::Done(None),
+            InstanceState::ShuttingDown => Step::Wait("the instance to be terminated".into()),
+            InstanceState::Pending
+            | InstanceState::Running
+            | InstanceState::Stopping
+            | InstanceState::Stopped
+            | InstanceState::Unknown => Step::Act(Call::Terminate),
+        },
+    }
+}
+
+fn with_instance(seen: Seen<'_>, step: impl FnOnce(&InstanceObservation) -> Step) -> Step {
+    match seen {
+        Seen::Present(instance) if matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) => {
+            gone(instance)
+        }
+        Seen::Present(instance) => step(instance),
+        Seen::Absent => Step::Wait("EC2 to list the instance".into()),
+    }
+}
+
+fn gone(instance: &InstanceObservation) -> Step {
+    let words = instance.state_reason_message.clone().unwrap_or_else(|| "EC2 gives no reason.".into());
+    let lost = if lost_to_host(instance) { "was lost to its host" } else { "is terminated" };
+    Step::Fail("instance_terminated", format!("Instance {} {lost}: {words}", instance.id))
+}
+
+fn superseded(worker: &Worker) -> Step {
+    Step::Fail(
+        "superseded",
+        format!("The worker is wanted {} by now. {}", worker.desired.name(), worker.state_reason),
+    )
+}

@@ -1,0 +1,181 @@
+//! Should a worker be stopped now? One pure judgement, and its reason in words.
+//!
+//! It leans towards leaving a worker up: it stops one only when it has seen, recently, that nobody
+//! uses it. What it does not know is never taken for "idle".
+
+use crate::activity::Activity;
+use crate::worker::{DesiredState, Worker, WorkerStatus};
+use jiff::{SignedDuration, Timestamp};
+
+/// The fleet's rules, from the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PowerPolicy {
+    /// The fleet's switch for idle shutdown.
+    pub idle_shutdown: bool,
+    /// How long a worker may be idle, where it has no timeout of its own.
+    pub idle_timeout: SignedDuration,
+    /// How long a worker stays up after each start, whatever happens.
+    pub minimum_uptime: SignedDuration,
+    /// Readings older than this say nothing about now.
+    pub reading_valid_for: SignedDuration,
+    /// A worker is looked at again after this long at the latest.
+    pub check_every: SignedDuration,
+}
+
+impl Default for PowerPolicy {
+    fn default() -> Self {
+        Self {
+            idle_shutdown: true,
+            idle_timeout: SignedDuration::from_mins(60),
+            minimum_uptime: SignedDuration::from_mins(15),
+            reading_valid_for: SignedDuration::from_mins(15),
+            check_every: SignedDuration::from_mins(5),
+        }
+    }
+}
+
+/// What is known of a worker's use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// When the controller was last read in full; null when it never was.
+    pub read_at: Option<Timestamp>,
+    /// Nodes that ran then.
+    pub running_nodes: Option<u32>,
+    /// Who used it, and when.
+    pub activity: Activity,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PowerAction {
+    /// Nothing, and nothing is coming.
+    None,
+    /// Nothing yet.
+    Wait,
+    /// Stop it.
+    Stop,
+}
+
+impl PowerAction {
+    /// Every action.
+    pub const ALL: [Self; 3] = [Self::None, Self::Wait, Self::Stop];
+
+    /// The name in items and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Wait => "wait",
+            Self::Stop => "stop",
+        }
+    }
+
+    /// The action of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
+/// A judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PowerDecision {
+    /// What to do now.
+    pub action: PowerAction,
+    /// Why, for people.
+    pub reason: String,
+    /// Since when nobody uses it, as far as is known.
+    pub idle_since: Option<Timestamp>,
+    /// When it would be stopped, if nothing happens until then.
+    pub next_action_at: Option<Timestamp>,
+    /// When to judge again.
+    pub next_check_at: Timestamp,
+}
+
+/// Judges one worker.
+#[must_use]
+pub fn decide(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> PowerDecision {
+    let later = now + policy.check_every;
+    let none = |reason: String| PowerDecision {
+        action: PowerAction::None,
+        reason,
+        idle_since: None,
+        next_action_at: None,
+        next_check_at: later,
+    };
+    if worker.status != WorkerStatus::Running {
+        return none(format!("Nothing to stop: the worker is {}. {}", worker.status.name(), worker.state_reason));
+    }
+    if worker.desired != DesiredState::Running {
+        return none(format!("It is already wanted {}. {}", worker.desired.name(), worker.state_reason));
+    }
+    if !policy.idle_shutdown {
+        return none("Idle shutdown is switched off for the fleet.".into());
+    }
+    if !worker.idle_policy.enabled {
+        return none("Idle shutdown is switched off for this worker.".into());
+    }
+    judge_idleness(worker, evidence, policy, now)
+}
+
+fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> PowerDecision {
+    let wait = |reason: String, idle_since: Option<Timestamp>, stop_at: Option<Timestamp>| PowerDecision {
+        action: PowerAction::Wait,
+        reason,
+        idle_since,
+        next_action_at: stop_at,
+        // Not later than the deadline, so that the stop comes within one tick of it.
+        next_check_at: stop_at.unwrap_or(Timestamp::MAX).min(now + policy.check_every),
+    };
+    // An import may run without our knowing since when: count from what is recorded.
+    // Nor may an import stop at once what was idle before anyone here knew of it.
+    let running_since = worker.running_since.unwrap_or(worker.updated_at).max(worker.created_at);
+    let Some(read_at) = evidence.read_at.filter(|at| *at >= running_since) else {
+        return wait("CML has not been read since the start, so nobody knows whether it is used.".into(), None, None);
+    };
+    if now.duration_since(read_at) > policy.reading_valid_for {
+        let reason = format!("CML was last read at {}; what happened since is not known.", minute(read_at));
+        return wait(reason, None, None);
+    }
+    let Some(running_nodes) = evidence.running_nodes else {
+        return wait("CML does not say how many nodes run.".into(), None, None);
+    };
+    if running_nodes > 0 {
+        let nodes = if running_nodes == 1 { "1 node runs".into() } else { format!("{running_nodes} nodes run") };
+        return wait(format!("In use: {nodes}."), None, None);
+    }
+    let timeout = worker
+        .idle_policy
+        .timeout_minutes
+        .map_or(policy.idle_timeout, |minutes| SignedDuration::from_mins(i64::from(minutes)));
+    let (idle_since, since_what) = idle_since(running_since, &evidence.activity);
+    let stop_at = (idle_since + timeout).max(running_since + policy.minimum_uptime);
+    let idle = format!("No lab runs and nobody has used it since {} ({since_what})", minute(idle_since));
+    if now < stop_at {
+        return wait(format!("{idle}. It is stopped at {} if that stays so.", minute(stop_at)), Some(idle_since), Some(stop_at));
+    }
+    PowerDecision {
+        action: PowerAction::Stop,
+        reason: format!("{idle}; the idle timeout is {} minutes.", timeout.as_mins()),
+        idle_since: Some(idle_since),
+        next_action_at: Some(stop_at),
+        next_check_at: now + policy.check_every,
+    }
+}
+
+/// The latest sign of use, and what it was.
+fn idle_since(running_since: Timestamp, activity: &Activity) -> (Timestamp, String) {
+    let mut latest = (running_since, "its start".to_owned());
+    if let Some(at) = activity.nodes_ran_at.filter(|at| *at > latest.0) {
+        latest = (at, "nodes last ran".to_owned());
+    }
+    if let Some(at) = activity.person_at.filter(|at| *at > latest.0) {
+        latest = (at, format!("last {}", activity.person_did.as_deref().unwrap_or("activity")));
+    }
+    latest
+}
+
+/// A time as people read it in a reason: to the minute, with its zone.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

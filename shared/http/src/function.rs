@@ -1,0 +1,155 @@
+//! What a row of the function table says.
+
+use domain::Role;
+use futures::future::BoxFuture;
+
+use app::ports::Queue;
+
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::response::Response;
+use crate::serve::Api;
+
+/// One Lambda function: an endpoint or a consumer.
+#[derive(Clone, Copy)]
+pub struct Function {
+    /// Its name everywhere: file, `Handler`, template, fixture, log, docs.
+    pub name: &'static str,
+    /// The binary it is in: what it may reach.
+    pub zone: Zone,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// What it may touch; its permissions follow from this.
+    pub ports: &'static [Port],
+    /// One line for the documentation.
+    pub summary: &'static str,
+}
+
+/// What a function may reach; also the binary that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Zone {
+    /// The table and the queues.
+    Api,
+    /// Also EC2, CloudWatch and STS.
+    Fleet,
+    /// Also CML controllers and their secrets.
+    Cml,
+}
+
+impl Zone {
+    /// Every zone.
+    pub const ALL: [Self; 3] = [Self::Api, Self::Fleet, Self::Cml];
+
+    /// The binary's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Fleet => "fleet",
+            Self::Cml => "cml",
+        }
+    }
+}
+
+/// What a function may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Port {
+    /// Reads items.
+    TableRead,
+    /// Writes items.
+    TableWrite,
+    /// Sends to a queue.
+    Send(Queue),
+    /// Fetches the issuer's keys.
+    Issuer,
+    /// Describes instances, images and status checks.
+    Ec2Read,
+    /// Launches, starts, stops, terminates, tags, monitors.
+    Ec2Write,
+    /// Reads metrics.
+    CloudWatch,
+    /// Calls CML controllers.
+    Cml,
+    /// Reads CML credentials.
+    SecretsRead,
+    /// Writes CML credentials.
+    SecretsWrite,
+}
+
+/// What starts a function.
+#[derive(Clone, Copy)]
+pub enum Trigger {
+    /// A request.
+    Http(Endpoint),
+    /// A schedule of ours.
+    Schedule {
+        /// Its name in the template.
+        name: &'static str,
+        /// Which setting tells how often.
+        every: Interval,
+    },
+    /// Messages of a queue, in batches with partial failures.
+    Queue {
+        /// The queue.
+        queue: Queue,
+        /// Messages a batch, at most.
+        batch_size: u32,
+        /// Batches at the same time, at most.
+        max_concurrency: u32,
+    },
+    /// EC2's own state-change notifications.
+    Ec2StateChange,
+}
+
+/// How often a schedule fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    /// As often as metrics are collected (5 minutes by default).
+    Metrics,
+    /// Every minute.
+    Minute,
+}
+
+/// The HTTP side of a function.
+#[derive(Clone, Copy)]
+pub struct Endpoint {
+    /// `GET`, `POST`, ...
+    pub method: &'static str,
+    /// The path with its parameters in braces.
+    pub path: &'static str,
+    /// The group in the documentation and in key scopes.
+    pub group: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// The body it takes, by schema name.
+    pub body: Option<&'static str>,
+    /// Query parameters: name, what.
+    pub query: &'static [(&'static str, &'static str)],
+    /// The answer when all is well: status, schema name (none for text and HTML).
+    pub answer: (u16, Option<&'static str>),
+    /// The code.
+    pub handler: Handler,
+}
+
+/// Who may call an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// A signed-in caller of at least this role.
+    Role(Role),
+}
+
+/// The code of an endpoint.
+pub type Handler = for<'a> fn(&'a Api, &'a Request) -> BoxFuture<'a, Result<Response, Problem>>;
+
+impl Function {
+    /// Its HTTP side, if it has one.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match &self.trigger {
+            Trigger::Http(endpoint) => Some(endpoint),
+            Trigger::Schedule { .. } | Trigger::Queue { .. } | Trigger::Ec2StateChange => None,
+        }
+    }
+}

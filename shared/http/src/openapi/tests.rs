@@ -1,0 +1,117 @@
+//! The document against the table it is made of.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::document;
+use crate::function::Endpoint;
+use crate::table::FUNCTIONS;
+
+fn endpoints() -> impl Iterator<Item = (&'static str, &'static Endpoint)> {
+    FUNCTIONS.iter().filter_map(|function| Some((function.name, function.endpoint()?)))
+}
+
+/// Every `$ref` below a value.
+fn refs(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|v| refs(v, found));
+        }
+        Value::Array(items) => items.iter().for_each(|v| refs(v, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn the_document_has_every_endpoint_and_nothing_else() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let documented: BTreeSet<String> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().expect("methods").keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    let in_table: BTreeSet<String> = endpoints().map(|(_, e)| format!("{} {}", e.method, e.path)).collect();
+    assert_eq!(documented, in_table);
+}
+
+#[test]
+fn every_schema_that_is_named_exists() {
+    let document = document();
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    for (name, endpoint) in endpoints() {
+        for schema in endpoint.body.into_iter().chain(endpoint.answer.1) {
+            assert!(schemas.contains_key(schema), "{name} names the schema {schema}");
+        }
+    }
+    let mut found = BTreeSet::new();
+    refs(&document, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference inside the document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn every_answer_that_is_no_success_is_a_problem() {
+    let document = document();
+    for (name, endpoint) in endpoints() {
+        let answers = &document["paths"][endpoint.path][endpoint.method.to_lowercase()]["responses"];
+        for (status, answer) in answers.as_object().expect(name) {
+            let is_problem = answer["content"].get("application/problem+json").is_some();
+            assert_eq!(is_problem, status.as_str() >= "400", "{name} {status}");
+        }
+    }
+}
+
+/// Read this when it changes: who may do what.
+#[test]
+fn the_endpoints_and_who_may_call_them() {
+    let document = document();
+    let table: Vec<String> = endpoints()
+        .map(|(_, endpoint)| {
+            let operation = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
+            let statuses: Vec<&str> =
+                operation["responses"].as_object().expect("answers").keys().map(String::as_str).collect();
+            let text = |name: &str| operation[name].as_str().unwrap_or_default().to_owned();
+            format!(
+                "{} {} -> {}, {}, {}",
+                endpoint.method,
+                endpoint.path,
+                text("operationId"),
+                text("x-least-role"),
+                statuses.join(" ")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(table.join("\n"), @r"
+    POST /api/workers -> create-worker, admin, 202 400 401 403 409 413 415 422 503
+    POST /api/workers/import -> import-workers, admin, 202 400 401 403 409 413 415 422 503
+    GET /api/workers -> list-workers, user, 200 400 401 403 422 503
+    GET /api/workers/{worker_id} -> get-worker, user, 200 401 403 404 503
+    PATCH /api/workers/{worker_id} -> update-worker, manager, 200 400 401 403 404 409 412 413 415 422 503
+    DELETE /api/workers/{worker_id} -> terminate-worker, admin, 202 400 401 403 404 409 412 503
+    POST /api/workers/{worker_id}/start -> start-worker, manager, 202 400 401 403 404 409 422 503
+    POST /api/workers/{worker_id}/stop -> stop-worker, manager, 202 400 401 403 404 409 422 503
+    POST /api/workers/{worker_id}/refresh -> refresh-worker, manager, 202 400 401 403 404 409 422 429 503
+    PUT /api/workers/{worker_id}/monitoring -> set-worker-monitoring, admin, 202 400 401 403 404 409 412 413 415 422 503
+    GET /api/workers/{worker_id}/metrics -> get-worker-metrics, user, 200 400 401 403 404 422 503
+    GET /api/workers/{worker_id}/events -> list-worker-events, user, 200 400 401 403 404 422 503
+    PUT /api/workers/{worker_id}/cml-credentials -> set-cml-credentials, admin, 204 400 401 403 404 409 412 413 415 422 503
+    POST /api/workers/{worker_id}/certificate -> repin-certificate, admin, 200 400 401 403 404 409 503
+    GET /api/workers/{worker_id}/power -> get-worker-power, user, 200 401 403 404 503
+    GET /api/operations/{operation_id} -> get-operation, user, 200 401 403 404 503
+    GET /api/operations -> list-operations, user, 200 400 401 403 422 503
+    GET /api/health -> health, public, 200 503
+    GET /api/openapi.json -> openapi, public, 200
+    GET /api/docs -> docs, public, 200
+    GET /api/fleet/metrics -> fleet-metrics, user, 200 401 403 503
+    GET /api/metrics -> prometheus, user, 200 401 403 503
+    ");
+}

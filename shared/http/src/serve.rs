@@ -1,0 +1,129 @@
+//! From a request to its answer: limits, sign-in, role, the endpoint, and the headers of every answer.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use app::Context;
+use app::ports::Secrets;
+use futures::FutureExt;
+use tracing::Instrument;
+
+use crate::auth::Authenticator;
+use crate::function::{Access, Endpoint, Function};
+use crate::problem::Problem;
+use crate::request::{BODY_MAX_BYTES, Caller, Request};
+use crate::response::Response;
+
+/// The service's name in every answer.
+const SERVICE_NAME: &str = "cml-cloud-manager";
+
+/// What endpoints work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// The store, the queues, the clocks and the settings.
+    pub context: Context,
+    /// Tells who calls.
+    pub auth: Arc<Authenticator>,
+    /// Where CML credentials are kept, for the endpoints that may write them.
+    pub secrets: Option<Arc<dyn Secrets>>,
+}
+
+/// A request as the border hands it over.
+#[derive(Clone, Debug, Default)]
+pub struct Incoming {
+    /// The path as called.
+    pub path: String,
+    /// Path parameters, percent-decoded.
+    pub path_parameters: BTreeMap<String, String>,
+    /// Query parameters, percent-decoded; of a repeated one the last.
+    pub query: BTreeMap<String, String>,
+    /// Headers, names in lower case; the values of a repeated one joined by commas.
+    pub headers: BTreeMap<String, String>,
+    /// The body, base64 already taken off.
+    pub body: Vec<u8>,
+    /// The gateway's id of this request. Never taken from the client: it is what finds the log.
+    pub request_id: String,
+    /// Where the API answers, as the caller reached it: `https://host`.
+    pub base_url: String,
+}
+
+/// Answers a request to that function. Never fails: what goes wrong is an answer too.
+pub async fn serve(api: &Api, function: &Function, incoming: Incoming) -> Response {
+    let request_id = incoming.request_id.clone();
+    let path = incoming.path.clone();
+    let span = tracing::info_span!("request", function = function.name, request_id, caller = tracing::field::Empty);
+    async {
+        // A panic must not cost the caller the answer, nor us its id.
+        let outcome = AssertUnwindSafe(answer(api, function, incoming)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("the endpoint panicked");
+            Err(Problem::internal())
+        });
+        let response = outcome.unwrap_or_else(|problem| problem.response(&path, &request_id));
+        tracing::info!(status = response.status, "answered");
+        finish(response, &request_id)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Response, Problem> {
+    let Some(endpoint) = function.endpoint() else {
+        tracing::error!("a request came to a function that has no endpoint");
+        return Err(Problem::internal());
+    };
+    if incoming.body.len() > BODY_MAX_BYTES {
+        return Err(Problem::too_large(BODY_MAX_BYTES));
+    }
+    let caller = admit(api, endpoint, incoming.headers.get("authorization").map(String::as_str)).await?;
+    let request = Request {
+        path: incoming.path,
+        path_parameters: incoming.path_parameters,
+        query: incoming.query,
+        headers: incoming.headers,
+        body: incoming.body,
+        caller,
+        base_url: incoming.base_url,
+    };
+    (endpoint.handler)(api, &request).await
+}
+
+/// Who calls, if they may. A public endpoint asks nobody, so that a stale token does not lock one out of it.
+async fn admit(api: &Api, endpoint: &Endpoint, authorization: Option<&str>) -> Result<Option<Caller>, Problem> {
+    let Access::Role(needed) = endpoint.access else { return Ok(None) };
+    let caller = api.auth.authenticate(authorization).await?;
+    tracing::Span::current().record("caller", caller.username.as_str());
+    if caller.role < needed {
+        tracing::warn!(
+            subject = caller.subject,
+            role = caller.role.name(),
+            needed = needed.name(),
+            method = endpoint.method,
+            route = endpoint.path,
+            "refused: the role is not enough"
+        );
+        return Err(Problem::forbidden(needed));
+    }
+    Ok(Some(caller))
+}
+
+/// Adds the headers of every answer, each exactly once.
+fn finish(mut response: Response, request_id: &str) -> Response {
+    let ours = [
+        ("x-service-name", SERVICE_NAME),
+        ("x-request-id", request_id),
+        ("x-content-type-options", "nosniff"),
+        ("strict-transport-security", "max-age=31536000"),
+    ];
+    // These two an endpoint may set itself.
+    let defaults =
+        [("cache-control", "no-store"), ("content-security-policy", "default-src 'none'; frame-ancestors 'none'")];
+    response.headers.retain(|(name, _)| ours.iter().all(|(our, _)| our != name));
+    let missing = defaults.into_iter().filter(|(name, _)| response.headers.iter().all(|(set, _)| set != name));
+    let added: Vec<_> = ours.into_iter().chain(missing).map(|(name, value)| (name, value.to_owned())).collect();
+    response.headers.extend(added);
+    response
+}
+
+#[cfg(test)]
+mod tests;

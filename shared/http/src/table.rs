@@ -1,0 +1,201 @@
+//! The function table: everything that is deployed, and nothing else.
+//!
+//! The gateway, the pump, the OpenAPI document, the role tests, the permissions and the template
+//! all follow from it. A function that is not here does not exist.
+
+use app::ports::Queue;
+use domain::Role;
+
+use crate::endpoints as e;
+use crate::function::{Access, Endpoint, Function, Handler, Interval, Port, Trigger, Zone};
+
+const ADMIN: Access = Access::Role(Role::Admin);
+const MANAGER: Access = Access::Role(Role::Manager);
+const USER: Access = Access::Role(Role::User);
+
+/// What every signed-in read needs.
+const READ: &[Port] = &[Port::Issuer, Port::TableRead];
+/// What every command that starts an operation needs.
+const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite];
+
+const PAGE: &[(&str, &str)] = &[("limit", "Items a page, 1 to 200; 50 by default."), ("cursor", "`next_cursor` of the page before.")];
+
+/// One endpoint's row, before its exceptions.
+const fn http(
+    name: &'static str,
+    (method, path): (&'static str, &'static str),
+    group: &'static str,
+    access: Access,
+    answer: (u16, Option<&'static str>),
+    handler: Handler,
+    summary: &'static str,
+) -> Function {
+    Function {
+        name,
+        zone: Zone::Api,
+        trigger: Trigger::Http(Endpoint { method, path, group, access, body: None, query: &[], answer, handler }),
+        ports: READ,
+        summary,
+    }
+}
+
+impl Function {
+    const fn ports(mut self, ports: &'static [Port]) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    const fn zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    const fn body(mut self, schema: &'static str) -> Self {
+        if let Trigger::Http(ref mut endpoint) = self.trigger {
+            endpoint.body = Some(schema);
+        }
+        self
+    }
+
+    const fn query(mut self, parameters: &'static [(&'static str, &'static str)]) -> Self {
+        if let Trigger::Http(ref mut endpoint) = self.trigger {
+            endpoint.query = parameters;
+        }
+        self
+    }
+}
+
+macro_rules! handler {
+    ($module:ident) => {
+        |api, request| Box::pin(e::$module::handle(api, request))
+    };
+}
+
+const OPERATION: (u16, Option<&str>) = (202, Some("Operation"));
+const WORKER: (u16, Option<&str>) = (200, Some("Worker"));
+
+/// Every function.
+pub static FUNCTIONS: &[Function] = &[
+    // Workers
+    http("create-worker", ("POST", "/api/workers"), "workers", ADMIN, OPERATION, handler!(create_worker), "Create a worker and launch its instance.")
+        .body("CreateWorker")
+        .ports(COMMAND),
+    http("import-workers", ("POST", "/api/workers/import"), "workers", ADMIN, OPERATION, handler!(import_workers), "Take existing EC2 instances under management.")
+        .body("ImportWorkers")
+        .ports(COMMAND),
+    http("list-workers", ("GET", "/api/workers"), "workers", USER, (200, Some("WorkerList")), handler!(list_workers), "List workers.")
+        .query(&[
+            ("region", "Only of this region."),
+            ("status", "Only of this status."),
+            ("owner", "Only of this owner."),
+            ("tag", "Only with this tag: `key` or `key=value`."),
+            PAGE[0],
+            PAGE[1],
+        ]),
+    http("get-worker", ("GET", "/api/workers/{worker_id}"), "workers", USER, WORKER, handler!(get_worker), "One worker, with its latest readings."),
+    http("update-worker", ("PATCH", "/api/workers/{worker_id}"), "workers", MANAGER, WORKER, handler!(update_worker), "Change name, owner, tags, idle policy or CML address; absent fields stay.")
+        .body("UpdateWorker")
+        .ports(COMMAND),
+    http("terminate-worker", ("DELETE", "/api/workers/{worker_id}"), "workers", ADMIN, OPERATION, handler!(terminate_worker), "Terminate the instance and see it gone.")
+        .ports(COMMAND),
+    http("start-worker", ("POST", "/api/workers/{worker_id}/start"), "workers", MANAGER, OPERATION, handler!(start_worker), "Start it and see it run.")
+        .ports(COMMAND),
+    http("stop-worker", ("POST", "/api/workers/{worker_id}/stop"), "workers", MANAGER, OPERATION, handler!(stop_worker), "Stop it and see it stopped.")
+        .ports(COMMAND),
+    http("refresh-worker", ("POST", "/api/workers/{worker_id}/refresh"), "workers", MANAGER, OPERATION, handler!(refresh_worker), "Read its metrics now; at most once in 10 seconds.")
+        .ports(COMMAND),
+    http("set-worker-monitoring", ("PUT", "/api/workers/{worker_id}/monitoring"), "workers", ADMIN, OPERATION, handler!(set_worker_monitoring), "Turn EC2 detailed monitoring on or off; the result tells its monthly cost.")
+        .body("SetMonitoring")
+        .ports(COMMAND),
+    http("get-worker-metrics", ("GET", "/api/workers/{worker_id}/metrics"), "workers", USER, (200, Some("SampleList")), handler!(get_worker_metrics), "The history of its readings.")
+        .query(&[("from", "From this time on; the last 24 hours by default."), ("to", "Up to this time."), PAGE[0], PAGE[1]]),
+    http("list-worker-events", ("GET", "/api/workers/{worker_id}/events"), "workers", USER, (200, Some("EventList")), handler!(list_worker_events), "What happened to it, newest first.")
+        .query(PAGE),
+    http("set-cml-credentials", ("PUT", "/api/workers/{worker_id}/cml-credentials"), "workers", ADMIN, (204, None), handler!(set_cml_credentials), "Set the worker's own CML user and password; write-only.")
+        .body("SetCmlCredentials")
+        .zone(Zone::Cml)
+        .ports(&[Port::Issuer, Port::SecretsWrite, Port::TableRead, Port::TableWrite]),
+    http("repin-certificate", ("POST", "/api/workers/{worker_id}/certificate"), "workers", ADMIN, WORKER, handler!(repin_certificate), "Trust the certificate that the controller shows next.")
+        .ports(&[Port::Issuer, Port::TableRead, Port::TableWrite]),
+    // Power
+    http("get-worker-power", ("GET", "/api/workers/{worker_id}/power"), "power", USER, (200, Some("WorkerPower")), handler!(get_worker_power), "Why it is up, what happens next, and when."),
+    // Operations
+    http("get-operation", ("GET", "/api/operations/{operation_id}"), "operations", USER, (200, Some("Operation")), handler!(get_operation), "One operation."),
+    http("list-operations", ("GET", "/api/operations"), "operations", USER, (200, Some("OperationList")), handler!(list_operations), "List operations, newest first.")
+        .query(&[("target", "Only of this worker."), ("status", "Only of this status."), PAGE[0], PAGE[1]]),
+    // System
+    http("health", ("GET", "/api/health"), "system", Access::Public, (200, Some("Health")), handler!(health), "Whether the product works, and what it depends on.")
+        .ports(&[Port::TableRead]),
+    http("openapi", ("GET", "/api/openapi.json"), "system", Access::Public, (200, None), handler!(openapi), "The OpenAPI document.")
+        .ports(&[]),
+    http("docs", ("GET", "/api/docs"), "system", Access::Public, (200, None), handler!(docs), "A page to read and try the API.")
+        .ports(&[]),
+    http("fleet-metrics", ("GET", "/api/fleet/metrics"), "system", USER, (200, Some("FleetMetrics")), handler!(fleet_metrics), "The fleet in numbers."),
+    http("prometheus", ("GET", "/api/metrics"), "system", USER, (200, None), handler!(prometheus), "The same in Prometheus text."),
+    // Metrics collection
+    Function {
+        name: "dispatch-metrics",
+        zone: Zone::Api,
+        trigger: Trigger::Schedule { name: "MetricsCollectionSchedule", every: Interval::Metrics },
+        ports: &[Port::Send(Queue::MetricsAws), Port::Send(Queue::MetricsCml), Port::TableRead],
+        summary: "Fan metrics collection out over running workers, by account and region.",
+    },
+    Function {
+        name: "collect-aws",
+        zone: Zone::Fleet,
+        trigger: Trigger::Queue { queue: Queue::MetricsAws, batch_size: 1, max_concurrency: 10 },
+        ports: &[Port::CloudWatch, Port::Ec2Read, Port::Send(Queue::Power), Port::TableRead, Port::TableWrite],
+        summary: "Read EC2 and CloudWatch of one account and region in bulk.",
+    },
+    Function {
+        name: "collect-cml",
+        zone: Zone::Cml,
+        trigger: Trigger::Queue { queue: Queue::MetricsCml, batch_size: 1, max_concurrency: 10 },
+        ports: &[Port::Cml, Port::SecretsRead, Port::TableRead, Port::TableWrite],
+        summary: "Read CML's state and use from controllers.",
+    },
+    // Idle shutdown
+    Function {
+        name: "dispatch-power",
+        zone: Zone::Api,
+        trigger: Trigger::Schedule { name: "IdleShutdownSchedule", every: Interval::Minute },
+        ports: &[Port::Send(Queue::Operations), Port::Send(Queue::Power), Port::TableRead, Port::TableWrite],
+        summary: "Send what is due: power decisions, and operations that wait or were lost.",
+    },
+    Function {
+        name: "control-power",
+        zone: Zone::Fleet,
+        trigger: Trigger::Queue { queue: Queue::Power, batch_size: 10, max_concurrency: 10 },
+        ports: &[Port::Ec2Read, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite],
+        summary: "Decide what a worker's power should be, and start the operation that makes it so.",
+    },
+    // Commands
+    Function {
+        name: "run-operation",
+        zone: Zone::Fleet,
+        trigger: Trigger::Queue { queue: Queue::Operations, batch_size: 10, max_concurrency: 20 },
+        ports: &[
+            Port::Ec2Read,
+            Port::Ec2Write,
+            Port::Send(Queue::MetricsAws),
+            Port::Send(Queue::MetricsCml),
+            Port::TableRead,
+            Port::TableWrite,
+        ],
+        summary: "Take an operation one step further.",
+    },
+    // EC2's own news
+    Function {
+        name: "record-instance-state",
+        zone: Zone::Fleet,
+        trigger: Trigger::Ec2StateChange,
+        ports: &[Port::Ec2Read, Port::Send(Queue::Operations), Port::Send(Queue::Power), Port::TableRead, Port::TableWrite],
+        summary: "Record what EC2 says happened to an instance, and hurry what waits for it.",
+    },
+];
+
+/// The function of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}

@@ -1,0 +1,11 @@
+//! Contract and integration tests: everything that needs more than one package.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy sees tests in #[test] functions only, not in their helpers"
+)]
+
+mod queues;
+mod support;
+mod table_contract;
