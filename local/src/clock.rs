@@ -14,7 +14,7 @@ const RESERVATION: SignedDuration = SignedDuration::from_millis(250);
 
 /// The time of this machine. The only place that asks the operating system.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct MachineClock;
+pub(crate) struct MachineClock;
 
 impl Clock for MachineClock {
     fn now(&self) -> Timestamp {
@@ -27,7 +27,7 @@ impl Clock for MachineClock {
 ///
 /// It never runs back, not even over `kill -9`: a mark ahead of it is stored before it gets there,
 /// and the next start goes on from the mark.
-pub struct FleetClock {
+pub(crate) struct FleetClock {
     machine: Arc<dyn Clock>,
     documents: Documents,
     speed: i32,
@@ -48,7 +48,7 @@ impl FleetClock {
     ///
     /// # Errors
     /// The mark could not be read.
-    pub fn open(documents: Documents, machine: Arc<dyn Clock>, speed: u32) -> Result<Self, StateError> {
+    pub(crate) fn open(documents: Documents, machine: Arc<dyn Clock>, speed: u32) -> Result<Self, StateError> {
         let started = machine.now();
         let base = documents.get::<Timestamp>(KIND, ID)?.map_or(started, |mark| mark.max(started));
         let speed = i32::try_from(speed).unwrap_or(i32::MAX);
@@ -60,7 +60,7 @@ impl FleetClock {
     ///
     /// # Errors
     /// The mark could not be written.
-    pub fn settle(&self) -> Result<(), StateError> {
+    pub(crate) fn settle(&self) -> Result<(), StateError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.documents.put(KIND, ID, &state.last)?;
         state.mark = state.last;
@@ -96,7 +96,7 @@ impl Clock for FleetClock {
 
 /// Random numbers of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OsRandom;
+pub(crate) struct OsRandom;
 
 impl Random for OsRandom {
     fn next(&self) -> u128 {

@@ -28,7 +28,12 @@ impl Invoker {
     }
 
     /// The function's answer. A panic and a timeout are failures like any other; each is logged here.
-    pub(crate) async fn invoke(&self, function: &'static Function, event: Value, limit: Duration) -> Result<Value, Failed> {
+    pub(crate) async fn invoke(
+        &self,
+        function: &'static Function,
+        event: Value,
+        limit: Duration,
+    ) -> Result<Value, Failed> {
         let run = AssertUnwindSafe(async { (self.0)(function, event).await }).catch_unwind();
         let why = match tokio::time::timeout(limit, run).await {
             Ok(Ok(Ok(answer))) => return Ok(answer),

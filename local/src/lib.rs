@@ -1,3 +1,22 @@
-//! wip
-pub mod clock; pub mod options; pub(crate) mod problem; pub mod queues; pub mod secrets; pub mod oidc;
-pub(crate) mod gateway { pub(crate) mod event; pub(crate) mod route; }
+//! The one-machine stack: gateway, event pump, embedded `DynamoDB` and queues, simulated EC2, CloudWatch
+//! and CML controllers, and a sign-in, in one process. The functions in it are those that Lambda runs.
+
+mod backend_aws;
+mod clock;
+mod demo;
+mod dynamo;
+mod gateway;
+mod invoke;
+mod levers;
+mod oidc;
+mod options;
+mod problem;
+mod pump;
+mod queues;
+mod routed_cml;
+mod secrets;
+mod stack;
+
+pub use oidc::{CLIENT_ID, KeyError};
+pub use options::{Backend, Options};
+pub use stack::{ACCOUNT, Stack, StackError};

@@ -41,14 +41,7 @@ impl Options {
     /// The defaults, with everything under `data_dir`, on a free port and without a demonstration
     /// fleet: what a test wants.
     pub fn for_test(data_dir: impl Into<PathBuf>, speed: u32) -> Self {
-        Self {
-            port: 0,
-            data_dir: data_dir.into(),
-            speed,
-            empty: true,
-            backend: Backend::Embedded,
-            safe_mode: false,
-        }
+        Self { port: 0, data_dir: data_dir.into(), speed, empty: true, backend: Backend::Embedded, safe_mode: false }
     }
 
     /// These, with what the environment says.

@@ -44,7 +44,8 @@ impl IntoResponse for LocalProblem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        let mut response = (self.status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response();
+        let mut response =
+            (self.status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response();
         if let Some((name, value)) = self.header
             && let Ok(value) = value.parse()
         {

@@ -10,7 +10,7 @@ const KIND: &str = "secret";
 
 /// What Secrets Manager is in AWS.
 #[derive(Clone)]
-pub struct LocalSecrets(Documents);
+pub(crate) struct LocalSecrets(Documents);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -21,7 +21,7 @@ struct Stored {
 impl LocalSecrets {
     /// Secrets in these documents.
     #[must_use]
-    pub fn new(documents: Documents) -> Self {
+    pub(crate) fn new(documents: Documents) -> Self {
         Self(documents)
     }
 
@@ -29,7 +29,7 @@ impl LocalSecrets {
     ///
     /// # Errors
     /// They could not be read or written.
-    pub fn seed(&self, reference: &str, username: &str, password: &str) -> Result<(), StateError> {
+    pub(crate) fn seed(&self, reference: &str, username: &str, password: &str) -> Result<(), StateError> {
         if self.0.get::<Stored>(KIND, reference)?.is_some() {
             return Ok(());
         }
@@ -47,9 +47,7 @@ impl Secrets for LocalSecrets {
 
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError> {
         let stored = Stored { username: credentials.username.clone(), password: credentials.password.clone() };
-        self.0
-            .put(KIND, reference, &stored)
-            .map_err(|e| PortError::new("secretsmanager.PutSecretValue", e.to_string()))
+        self.0.put(KIND, reference, &stored).map_err(|e| PortError::new("secretsmanager.PutSecretValue", e.to_string()))
     }
 }
 

@@ -94,6 +94,12 @@ impl Controllers {
         members.machines.get(instance_id).map(Arc::clone)
     }
 
+    /// The controller of a running instance, to be asked without a network.
+    #[cfg(test)]
+    pub(crate) fn running_machine(&self, instance_id: &str) -> Option<Arc<Machine>> {
+        self.running(instance_id)
+    }
+
     /// Makes the running servers those of `running`: starts what is new, with all nodes stopped, and
     /// stops what is gone, keeping its labs as stopped.
     pub async fn sync(&self, running: &[RunningInstance]) {
@@ -133,9 +139,7 @@ impl Controllers {
     /// Drops everything about an instance that was terminated.
     pub fn forget(&self, instance_id: &str) {
         let mut members = self.members();
-        if let Some(server) = members.servers.remove(instance_id) {
-            server.abort();
-        }
+        members.servers.remove(instance_id);
         members.machines.remove(instance_id);
         if let Err(error) = self.0.world.store.delete(instance_id) {
             tracing::error!(%error, instance_id, "a simulated controller cannot be forgotten");
@@ -196,8 +200,9 @@ impl Controllers {
     /// The controller's state cannot be read or written.
     pub fn seed_lab(&self, instance_id: &str, title: &str, nodes: u32, started: bool) -> Result<String, String> {
         let machine = self.machine(instance_id).map_err(|failure| failure.to_string())?;
+        // Asked of the fleet: what is remembered as running may have been stopped while nobody looked.
+        let runs = self.running(instance_id).is_some();
         let made = machine.with(|turn| {
-            let runs = turn.controller().booted_at.is_some();
             let mut pen = turn.pen(ADMIN_ID);
             let mut lab = actions::alpine_lab(title, nodes, &mut pen);
             if started && runs {
@@ -210,7 +215,8 @@ impl Controllers {
         made.map_err(|failure| failure.to_string())
     }
 
-    /// Stops all servers; the labs go on, in memory that is, when the same instances are synced again.
+    /// Stops all servers. No power is cut: synced again with the same start, here or in a later process,
+    /// a controller goes on as if it had run all the time.
     pub async fn shutdown(&self) {
         let _one_at_a_time = self.0.syncing.lock().await;
         let servers = std::mem::take(&mut self.members().servers);

@@ -222,11 +222,7 @@ impl Turn<'_> {
     }
 
     /// A lab the caller may change, and what to write with.
-    pub(crate) fn lab_mut<'b>(
-        &'b mut self,
-        caller: &'b Caller,
-        id: &str,
-    ) -> Result<(&'b mut Lab, Pen<'b>), Failure> {
+    pub(crate) fn lab_mut<'b>(&'b mut self, caller: &'b Caller, id: &str) -> Result<(&'b mut Lab, Pen<'b>), Failure> {
         let lab = self.inner.controller.labs.iter_mut().find(|lab| lab.id == id && caller.may_see(lab));
         let lab = lab.ok_or_else(|| Failure::no_lab(id))?;
         self.dirty = true;

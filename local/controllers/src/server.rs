@@ -44,11 +44,6 @@ impl Server {
         self.address
     }
 
-    /// Begins to stop.
-    pub(crate) fn abort(&self) {
-        self.task.abort();
-    }
-
     /// Stops; the port is free afterwards.
     pub(crate) async fn stop(mut self) {
         self.task.abort();

@@ -55,10 +55,8 @@ impl Store {
             )?;
         }
         let kept = i64::try_from(EVENTS_KEPT).unwrap_or(i64::MAX);
-        transaction.execute(
-            "DELETE FROM cml_telemetry WHERE instance = ?1 AND sequence <= ?2",
-            (instance, sequence - kept),
-        )?;
+        transaction
+            .execute("DELETE FROM cml_telemetry WHERE instance = ?1 AND sequence <= ?2", (instance, sequence - kept))?;
         Ok(transaction.commit()?)
     }
 

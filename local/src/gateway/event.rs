@@ -28,7 +28,7 @@ pub(crate) struct Arrival<'a> {
 }
 
 /// The event.
-pub(crate) fn request_event(parts: &Parts, body: &[u8], arrival: Arrival<'_>) -> Value {
+pub(crate) fn request_event(parts: &Parts, body: &[u8], arrival: &Arrival<'_>) -> Value {
     let (mut headers, cookies) = headers(parts);
     headers.insert("x-forwarded-for".into(), arrival.source_ip.clone());
     // What the caller used, so that links lead back here.
@@ -133,7 +133,8 @@ pub(crate) fn response(answer: &Value) -> Option<Response> {
     let multiple = object("multiValueHeaders");
     // A header in both is one header, not two.
     let single = object("headers").iter().filter(|(name, _)| !multiple.contains_key(*name));
-    let several = multiple.iter().flat_map(|(name, values)| values.as_array().into_iter().flatten().map(move |v| (name, v)));
+    let several =
+        multiple.iter().flat_map(|(name, values)| values.as_array().into_iter().flatten().map(move |v| (name, v)));
     for (name, value) in single.chain(several) {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         response.headers_mut().append(HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value).ok()?);
@@ -161,7 +162,7 @@ mod tests {
             account: "123456789012",
             now: "2026-11-20T10:00:00Z".parse().unwrap(),
         };
-        request_event(&parts, &body, arrival)
+        request_event(&parts, &body, &arrival)
     }
 
     #[test]
@@ -194,7 +195,11 @@ mod tests {
         let binary = event(Request::post("/").body(vec![0xff, 0x00]).unwrap());
         assert_eq!((&binary["body"], &binary["isBase64Encoded"]), (&json!("/wA="), &json!(true)));
         let empty = event(Request::get("/").body(vec![]).unwrap());
-        assert!(empty.get("body").is_none() && empty.get("cookies").is_none() && empty.get("queryStringParameters").is_none());
+        assert!(
+            empty.get("body").is_none()
+                && empty.get("cookies").is_none()
+                && empty.get("queryStringParameters").is_none()
+        );
     }
 
     #[tokio::test]

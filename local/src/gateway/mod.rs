@@ -41,7 +41,12 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// A gateway in front of what `invoker` runs.
-    pub(crate) fn new(invoker: Invoker, machine: Arc<dyn Clock>, random: Arc<dyn Random>, account: String) -> Arc<Self> {
+    pub(crate) fn new(
+        invoker: Invoker,
+        machine: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        account: String,
+    ) -> Arc<Self> {
         Arc::new(Self { invoker, machine, random, account, invocations: Mutex::default() })
     }
 
@@ -73,13 +78,16 @@ impl Gateway {
             account: &self.account,
             now: self.machine.now(),
         };
-        let event = event::request_event(&parts, &body, arrival);
+        let event = event::request_event(&parts, &body, &arrival);
         match self.spawn(function, event).await {
             Ok(answer) => event::response(&answer).unwrap_or_else(|| {
                 tracing::error!(function = function.name, "the answer is not one that API Gateway takes");
-                LocalProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "The function's answer cannot be read.").into_response()
+                LocalProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "The function's answer cannot be read.")
+                    .into_response()
             }),
-            Err(Failed) => LocalProblem::new(StatusCode::SERVICE_UNAVAILABLE, "The function failed; see the log.").into_response(),
+            Err(Failed) => {
+                LocalProblem::new(StatusCode::SERVICE_UNAVAILABLE, "The function failed; see the log.").into_response()
+            }
         }
     }
 

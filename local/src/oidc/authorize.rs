@@ -101,7 +101,8 @@ fn asked(query: &BTreeMap<String, String>) -> Result<Asked, Box<Response>> {
         .ok_or_else(|| page("redirect_uri must be http on 127.0.0.1, [::1] or localhost"))?;
     let state = field("state").map(str::to_owned);
     let refuse = |error, description| {
-        let parameters = [("error", Some(error)), ("error_description", Some(description)), ("state", state.as_deref())];
+        let parameters =
+            [("error", Some(error)), ("error_description", Some(description)), ("state", state.as_deref())];
         Box::new(redirect(redirect_uri, &parameters))
     };
     if field("response_type") != Some("code") {
@@ -115,7 +116,7 @@ fn asked(query: &BTreeMap<String, String>) -> Result<Asked, Box<Response>> {
 }
 
 /// Whether a redirect there stays on this machine.
-pub(super) fn is_loopback(uri: &str) -> bool {
+pub(crate) fn is_loopback(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|url| {
         let here = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -123,7 +124,10 @@ pub(super) fn is_loopback(uri: &str) -> bool {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        here && url.scheme() == "http" && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
+        here && url.scheme() == "http"
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
     })
 }
 

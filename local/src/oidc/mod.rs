@@ -19,21 +19,20 @@ use local_state::Documents;
 use serde_json::{Value, json};
 
 pub use keys::KeyError;
-pub use users::{PASSWORD, USERS};
 
 use authorize::Grant;
+pub(crate) use authorize::is_loopback;
 use keys::SigningKey;
 use token::Kind;
-use users::User;
 
 /// The one client, as in the Keycloak realm that is shipped.
 pub const CLIENT_ID: &str = "cml-cloud-manager-public";
 /// Where the issuer is, under the stack's address.
-pub const PATH: &str = "/dev/oidc";
+pub(crate) const PATH: &str = "/dev/oidc";
 
 /// The issuer. Cheap to clone.
 #[derive(Clone)]
-pub struct Issuer(Arc<Inner>);
+pub(crate) struct Issuer(Arc<Inner>);
 
 struct Inner {
     url: String,
@@ -49,7 +48,7 @@ impl Issuer {
     ///
     /// # Errors
     /// There is no key and none can be made, or the one there is cannot be read.
-    pub fn open(
+    pub(crate) fn open(
         base_url: &str,
         documents: &Documents,
         machine: Arc<dyn Clock>,
@@ -62,13 +61,13 @@ impl Issuer {
 
     /// Its identifier.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.0.url
     }
 
     /// Where its public keys are.
     #[must_use]
-    pub fn jwks_url(&self) -> String {
+    pub(crate) fn jwks_url(&self) -> String {
         format!("{}/jwks", self.0.url)
     }
 
@@ -76,13 +75,13 @@ impl Issuer {
     ///
     /// # Errors
     /// No such user, or the key cannot sign.
-    pub fn access_token(&self, username: &str) -> Result<String, KeyError> {
+    pub(crate) fn access_token(&self, username: &str) -> Result<String, KeyError> {
         let user = users::find(username).ok_or(KeyError::NoUser)?;
         self.sign(user, Kind::Access, None)
     }
 
     /// Its routes, below [`PATH`].
-    pub fn router(&self) -> Router {
+    pub(crate) fn router(&self) -> Router {
         Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/jwks", get(jwks))
@@ -145,7 +144,9 @@ async fn userinfo(State(issuer): State<Issuer>, headers: HeaderMap) -> Response 
         .into_response(),
         None => {
             let challenge = [(http::header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")];
-            let body = Json(json!({"error": "invalid_token", "error_description": "The access token is missing or not valid."}));
+            let body = Json(
+                json!({"error": "invalid_token", "error_description": "The access token is missing or not valid."}),
+            );
             (StatusCode::UNAUTHORIZED, challenge, body).into_response()
         }
     }

@@ -7,6 +7,7 @@ use http::Request;
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
+use super::users::PASSWORD;
 use super::*;
 
 const VERIFIER: &str = "a-verifier-that-is-long-enough-to-be-one-of-pkce";
@@ -82,8 +83,7 @@ fn claims(token: &str) -> Value {
 #[tokio::test]
 async fn a_password_gets_a_token_like_keycloaks_that_userinfo_takes() {
     let bench = bench();
-    let form =
-        [("grant_type", "password"), ("client_id", CLIENT_ID), ("username", "admin"), ("password", PASSWORD)];
+    let form = [("grant_type", "password"), ("client_id", CLIENT_ID), ("username", "admin"), ("password", PASSWORD)];
     let (response, body) = bench.post("/token", &form).await;
     assert_eq!(response.status(), 200);
     let tokens: Value = serde_json::from_str(&body).unwrap();
@@ -129,13 +129,16 @@ async fn a_code_is_good_once_for_a_minute_and_with_its_verifier_only() {
 #[tokio::test]
 async fn nobody_is_sent_off_this_machine_and_pkce_is_required() {
     let bench = bench();
-    for redirect in ["https://evil.example/", "http://localhost.evil.example/", "http://127.0.0.1@evil.example/", "javascript:0"] {
+    for redirect in
+        ["https://evil.example/", "http://localhost.evil.example/", "http://127.0.0.1@evil.example/", "javascript:0"]
+    {
         let form = [("client_id", CLIENT_ID), ("redirect_uri", redirect), ("response_type", "code")];
         let (response, _) = bench.post("/authorize", &form).await;
         assert_eq!(response.status(), 400, "{redirect}");
         assert!(response.headers().get("location").is_none());
     }
-    let form = [("client_id", CLIENT_ID), ("redirect_uri", REDIRECT), ("response_type", "code"), ("code_challenge", "x")];
+    let form =
+        [("client_id", CLIENT_ID), ("redirect_uri", REDIRECT), ("response_type", "code"), ("code_challenge", "x")];
     let (response, _) = bench.post("/authorize", &form).await;
     assert!(response.headers()["location"].to_str().unwrap().contains("error=invalid_request"));
 }
@@ -167,7 +170,8 @@ async fn the_form_escapes_what_it_is_given_and_a_wrong_password_shows_it_again()
 async fn the_key_survives_a_restart_and_errors_are_those_of_rfc_6749() {
     let documents = Documents::in_memory().unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-20T10:00:00Z".parse().unwrap()));
-    let open = || Issuer::open("http://127.0.0.1:1", &documents, clock.clone(), Arc::new(CountingRandom::default())).unwrap();
+    let open =
+        || Issuer::open("http://127.0.0.1:1", &documents, clock.clone(), Arc::new(CountingRandom::default())).unwrap();
     let token = open().access_token("user").unwrap();
     assert_eq!(open().verify(&token, Kind::Access).unwrap().name, "user");
     let bench = bench();
@@ -176,7 +180,10 @@ async fn the_key_survives_a_restart_and_errors_are_those_of_rfc_6749() {
         (vec![("grant_type", "password")], "invalid_request"),
         (vec![("client_id", "other"), ("grant_type", "password")], "invalid_client"),
         (vec![("client_id", CLIENT_ID), ("grant_type", "client_credentials")], "unsupported_grant_type"),
-        (vec![("client_id", CLIENT_ID), ("grant_type", "password"), ("username", "admin"), ("password", "x")], "invalid_grant"),
+        (
+            vec![("client_id", CLIENT_ID), ("grant_type", "password"), ("username", "admin"), ("password", "x")],
+            "invalid_grant",
+        ),
     ] {
         let (response, body) = bench.post("/token", &form).await;
         assert!(response.status().is_client_error());

@@ -1,21 +1,21 @@
 //! Who can sign in.
 
 /// The password of all of them.
-pub const PASSWORD: &str = "test";
+pub(crate) const PASSWORD: &str = "test";
 
 /// A user of the development issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct User {
+pub(crate) struct User {
     /// The stable subject.
-    pub id: &'static str,
+    pub(crate) id: &'static str,
     /// The name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The one realm role.
-    pub role: &'static str,
+    pub(crate) role: &'static str,
 }
 
 /// All users: one for each role.
-pub const USERS: [User; 3] = [
+pub(crate) const USERS: [User; 3] = [
     User { id: "2f6c1b5e-0a51-4c7e-9d0e-6c1f5b1d7a01", name: "admin", role: "admin" },
     User { id: "2f6c1b5e-0a51-4c7e-9d0e-6c1f5b1d7a02", name: "manager", role: "manager" },
     User { id: "2f6c1b5e-0a51-4c7e-9d0e-6c1f5b1d7a03", name: "user", role: "user" },

@@ -96,7 +96,10 @@ mod tests {
         let read: SqsEvent = serde_json::from_value(batch(Queue::Power, "123456789012", &[message("a")], now)).unwrap();
         let record = &read.records[0];
         assert_eq!((record.message_id.as_deref(), record.body.as_deref()), (Some("a"), Some("{}")));
-        assert_eq!((record.attributes["ApproximateReceiveCount"].as_str(), record.attributes["MessageGroupId"].as_str()), ("2", "wkr-1"));
+        assert_eq!(
+            (record.attributes["ApproximateReceiveCount"].as_str(), record.attributes["MessageGroupId"].as_str()),
+            ("2", "wkr-1")
+        );
         assert_eq!(record.event_source_arn.as_deref(), Some("arn:aws:sqs:us-east-1:123456789012:power.fifo"));
 
         let event = scheduled("MetricsCollectionSchedule", "123456789012", "id", now);

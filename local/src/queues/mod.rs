@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 /// How often a message is delivered before it goes to the dead letters.
-pub const MAX_RECEIVES: u32 = 5;
+pub(crate) const MAX_RECEIVES: u32 = 5;
 /// The largest message, as SQS has it.
 const MAX_BYTES: usize = 1024 * 1024;
 /// How soon a message whose delay ended is seen, at the latest.
@@ -26,28 +26,28 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// A message as a consumer gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
+pub(crate) struct Received {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// By which it is deleted or returned, until it is delivered again.
-    pub receipt: String,
+    pub(crate) receipt: String,
     /// The body.
-    pub body: String,
+    pub(crate) body: String,
     /// Its FIFO group.
-    pub group: Option<String>,
+    pub(crate) group: Option<String>,
     /// Its deduplication id.
-    pub deduplication_id: Option<String>,
+    pub(crate) deduplication_id: Option<String>,
     /// When it was sent.
-    pub sent_at: Timestamp,
+    pub(crate) sent_at: Timestamp,
     /// Its place in the queue.
-    pub sequence: i64,
+    pub(crate) sequence: i64,
     /// How often it has been delivered, this time included.
-    pub receives: u32,
+    pub(crate) receives: u32,
 }
 
 /// Where a consumer's messages come from.
 #[async_trait]
-pub trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// At most `max` messages, invisible to others for `visibility`; waits a while for the first.
     async fn receive(&self, queue: Queue, max: u32, visibility: Duration) -> Result<Vec<Received>, PortError>;
 
@@ -60,20 +60,20 @@ pub trait Source: Send + Sync {
 
 /// How full a queue is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Depth {
+pub(crate) struct Depth {
     /// Ready to be delivered.
-    pub visible: u64,
+    pub(crate) visible: u64,
     /// Delivered and not done.
-    pub in_flight: u64,
+    pub(crate) in_flight: u64,
     /// Given back, to be tried again later.
-    pub delayed: u64,
+    pub(crate) delayed: u64,
     /// Given up after too many tries.
-    pub dead: u64,
+    pub(crate) dead: u64,
 }
 
 /// The queues. Cheap to clone.
 #[derive(Clone)]
-pub struct DurableQueues(Arc<Inner>);
+pub(crate) struct DurableQueues(Arc<Inner>);
 
 struct Inner {
     documents: Documents,
@@ -87,7 +87,11 @@ impl DurableQueues {
     ///
     /// # Errors
     /// The file cannot be prepared.
-    pub fn open(documents: Documents, machine: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, StateError> {
+    pub(crate) fn open(
+        documents: Documents,
+        machine: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, StateError> {
         store::prepare(&documents.connection())?;
         let arrived = Queue::ALL.into_iter().map(|queue| (queue, Notify::new())).collect();
         Ok(Self(Arc::new(Inner { documents, machine, random, arrived })))
@@ -97,11 +101,15 @@ impl DurableQueues {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn depths(&self) -> Result<BTreeMap<&'static str, Depth>, PortError> {
+    pub(crate) fn depths(&self) -> Result<BTreeMap<&'static str, Depth>, PortError> {
         let connection = self.0.documents.connection();
         let now = self.now();
         let read = |queue: Queue| Ok((queue.name(), store::depth(&connection, queue, now)?));
-        Queue::ALL.into_iter().map(read).collect::<Result<_, rusqlite::Error>>().map_err(|e| failed("sqs.GetQueueAttributes", &e))
+        Queue::ALL
+            .into_iter()
+            .map(read)
+            .collect::<Result<_, rusqlite::Error>>()
+            .map_err(|e| failed("sqs.GetQueueAttributes", &e))
     }
 
     /// What is visible now, without waiting.

@@ -46,11 +46,12 @@ pub(super) fn send(
         {
             continue;
         }
-        transaction.prepare_cached(
-            "INSERT INTO queue_messages (queue, id, body, message_group, deduplication_id, sent_at, visible_at)
+        transaction
+            .prepare_cached(
+                "INSERT INTO queue_messages (queue, id, body, message_group, deduplication_id, sent_at, visible_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-        )?
-        .execute(params![queue.name(), id(), message.body, group, deduplication, now])?;
+            )?
+            .execute(params![queue.name(), id(), message.body, group, deduplication, now])?;
     }
     transaction.commit()
 }
@@ -66,7 +67,9 @@ fn deduplication_id(message: &Outgoing) -> String {
 fn is_new(transaction: &Transaction<'_>, queue: Queue, id: &str, now: i64) -> rusqlite::Result<bool> {
     transaction.prepare_cached("DELETE FROM queue_deduplication WHERE until <= ?1")?.execute([now])?;
     let inserted = transaction
-        .prepare_cached("INSERT INTO queue_deduplication (queue, id, until) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+        .prepare_cached(
+            "INSERT INTO queue_deduplication (queue, id, until) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?
         .execute(params![queue.name(), id, now + DEDUPLICATION_MS])?;
     Ok(inserted == 1)
 }
@@ -102,7 +105,9 @@ pub(super) fn receive(
         message.receipt = receipt();
         message.receives += 1;
         transaction
-            .prepare_cached("UPDATE queue_messages SET receipt = ?2, visible_at = ?3, receives = ?4 WHERE sequence = ?1")?
+            .prepare_cached(
+                "UPDATE queue_messages SET receipt = ?2, visible_at = ?3, receives = ?4 WHERE sequence = ?1",
+            )?
             .execute(params![message.sequence, message.receipt, until, message.receives])?;
     }
     transaction.commit()?;

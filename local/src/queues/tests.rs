@@ -113,7 +113,8 @@ async fn a_restart_keeps_every_message_and_makes_those_in_flight_visible() {
     bench.take(Queue::Operations);
     bench.send(Queue::Operations, "waiting", None).await;
     let again =
-        DurableQueues::open(bench.documents.clone(), bench.machine.clone(), Arc::new(CountingRandom::default())).unwrap();
+        DurableQueues::open(bench.documents.clone(), bench.machine.clone(), Arc::new(CountingRandom::default()))
+            .unwrap();
     let bodies: Vec<_> = again.take(Queue::Operations, 10, VISIBILITY).unwrap().into_iter().map(|m| m.body).collect();
     assert_eq!(bodies, ["in flight", "waiting"]);
 }

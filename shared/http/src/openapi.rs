@@ -7,6 +7,7 @@ use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, 
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, Content, InfoBuilder, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder,
     ServerBuilder,
@@ -49,11 +50,23 @@ pub fn document() -> Value {
     let document = OpenApiBuilder::new()
         .info(info)
         .servers(Some([ServerBuilder::new().url("/").build()]))
+        .tags(Some(groups().into_iter().map(|group| TagBuilder::new().name(group).build())))
         .paths(paths)
         .components(Some(components))
         .build();
     // Maps with text keys: it always serialises.
     serde_json::to_value(document).unwrap_or_default()
+}
+
+/// The groups in the table's order.
+fn groups() -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for endpoint in FUNCTIONS.iter().filter_map(Function::endpoint) {
+        if !groups.contains(&endpoint.group) {
+            groups.push(endpoint.group);
+        }
+    }
+    groups
 }
 
 /// The role an endpoint needs, by name.
@@ -112,9 +125,9 @@ fn is_change(endpoint: &Endpoint) -> bool {
     endpoint.method != "GET"
 }
 
-/// Where `If-Match` applies: changes of a thing that has a version.
+/// Where `If-Match` applies: changes of one thing that there is already.
 fn takes_version(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.method, "PATCH" | "PUT" | "DELETE")
+    is_change(endpoint) && path_parameters(endpoint).next().is_some()
 }
 
 /// Where `Idempotency-Key` applies: what starts something.

@@ -18,7 +18,23 @@ const READ: &[Port] = &[Port::Issuer, Port::TableRead];
 /// What every command that starts an operation needs.
 const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite];
 
-const PAGE: &[(&str, &str)] = &[("limit", "Items a page, 1 to 200; 50 by default."), ("cursor", "`next_cursor` of the page before.")];
+type Parameter = (&'static str, &'static str);
+
+const LIMIT: Parameter = ("limit", "Items a page, 1 to 200; 50 by default.");
+const CURSOR: Parameter = ("cursor", "`next_cursor` of the page before.");
+const PAGE: &[Parameter] = &[LIMIT, CURSOR];
+const WORKER_FILTER: &[Parameter] = &[
+    ("region", "Only of this region."),
+    ("status", "Only of this status."),
+    ("owner", "Only of this owner."),
+    ("tag", "Only with this tag: `key` or `key=value`."),
+    LIMIT,
+    CURSOR,
+];
+const OPERATION_FILTER: &[Parameter] =
+    &[("target", "Only of this worker."), ("status", "Only of this status."), LIMIT, CURSOR];
+const SPAN: &[Parameter] =
+    &[("from", "From this time on; the last 24 hours by default."), ("to", "Up to this time; now by default."), CURSOR];
 
 /// One endpoint's row, before its exceptions.
 const fn http(
@@ -84,14 +100,7 @@ pub static FUNCTIONS: &[Function] = &[
         .body("ImportWorkers")
         .ports(COMMAND),
     http("list-workers", ("GET", "/api/workers"), "workers", USER, (200, Some("WorkerList")), handler!(list_workers), "List workers.")
-        .query(&[
-            ("region", "Only of this region."),
-            ("status", "Only of this status."),
-            ("owner", "Only of this owner."),
-            ("tag", "Only with this tag: `key` or `key=value`."),
-            PAGE[0],
-            PAGE[1],
-        ]),
+        .query(WORKER_FILTER),
     http("get-worker", ("GET", "/api/workers/{worker_id}"), "workers", USER, WORKER, handler!(get_worker), "One worker, with its latest readings."),
     http("update-worker", ("PATCH", "/api/workers/{worker_id}"), "workers", MANAGER, WORKER, handler!(update_worker), "Change name, owner, tags, idle policy or CML address; absent fields stay.")
         .body("UpdateWorker")
@@ -108,7 +117,7 @@ pub static FUNCTIONS: &[Function] = &[
         .body("SetMonitoring")
         .ports(COMMAND),
     http("get-worker-metrics", ("GET", "/api/workers/{worker_id}/metrics"), "workers", USER, (200, Some("SampleList")), handler!(get_worker_metrics), "The history of its readings.")
-        .query(&[("from", "From this time on; the last 24 hours by default."), ("to", "Up to this time."), PAGE[0], PAGE[1]]),
+        .query(SPAN),
     http("list-worker-events", ("GET", "/api/workers/{worker_id}/events"), "workers", USER, (200, Some("EventList")), handler!(list_worker_events), "What happened to it, newest first.")
         .query(PAGE),
     http("set-cml-credentials", ("PUT", "/api/workers/{worker_id}/cml-credentials"), "workers", ADMIN, (204, None), handler!(set_cml_credentials), "Set the worker's own CML user and password; write-only.")
@@ -122,7 +131,7 @@ pub static FUNCTIONS: &[Function] = &[
     // Operations
     http("get-operation", ("GET", "/api/operations/{operation_id}"), "operations", USER, (200, Some("Operation")), handler!(get_operation), "One operation."),
     http("list-operations", ("GET", "/api/operations"), "operations", USER, (200, Some("OperationList")), handler!(list_operations), "List operations, newest first.")
-        .query(&[("target", "Only of this worker."), ("status", "Only of this status."), PAGE[0], PAGE[1]]),
+        .query(OPERATION_FILTER),
     // System
     http("health", ("GET", "/api/health"), "system", Access::Public, (200, Some("Health")), handler!(health), "Whether the product works, and what it depends on.")
         .ports(&[Port::TableRead]),

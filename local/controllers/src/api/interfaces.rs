@@ -107,6 +107,17 @@ pub(super) async fn show(
     })
 }
 
+pub(super) async fn state(
+    State(machine): Machined,
+    caller: Caller,
+    Path((lab, id)): Path<(String, String)>,
+) -> Result<Json<Value>, Failure> {
+    machine.with(|turn| {
+        let (node, interface) = turn.lab(&caller, &lab)?.interface(&id).ok_or_else(|| no_interface(&id))?;
+        Ok(Json(json!({ "label": interface.label, "state": node.state(turn.now).of_wire() })))
+    })
+}
+
 pub(super) async fn remove(
     State(machine): Machined,
     caller: Caller,

@@ -62,7 +62,8 @@ pub(super) async fn element_state(
 ) -> Result<Json<Value>, Failure> {
     machine.with(|turn| {
         let (lab, now) = (turn.lab(&caller, &id)?, turn.now);
-        let nodes: Map<String, Value> = lab.nodes.iter().map(|node| (node.id.clone(), json!(node.state(now)))).collect();
+        let nodes: Map<String, Value> =
+            lab.nodes.iter().map(|node| (node.id.clone(), json!(node.state(now)))).collect();
         let interfaces: Map<String, Value> =
             lab.interfaces().map(|(node, own)| (own.id.clone(), json!(node.state(now).of_wire()))).collect();
         let links: Map<String, Value> =

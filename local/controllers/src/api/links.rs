@@ -26,6 +26,10 @@ fn describe(lab: &Lab, link: &Link, now: domain::Timestamp) -> Value {
     })
 }
 
+fn find<'a>(lab: &'a Lab, id: &str) -> Result<&'a Link, Failure> {
+    lab.links.iter().find(|link| link.id == id).ok_or_else(|| Failure::not_found("Link", id))
+}
+
 /// A link between two free interfaces of different nodes.
 pub(super) fn connect(lab: &mut Lab, id: String, ends: [&str; 2]) -> Result<Link, Failure> {
     let end = |interface: &str| {
@@ -86,8 +90,33 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, Failure> {
     machine.with(|turn| {
         let lab = turn.lab(&caller, &lab)?;
-        let link = lab.links.iter().find(|link| link.id == id).ok_or_else(|| Failure::not_found("Link", &id))?;
-        Ok(Json(describe(lab, link, turn.now)))
+        Ok(Json(describe(lab, find(lab, &id)?, turn.now)))
+    })
+}
+
+pub(super) async fn state(
+    State(machine): Machined,
+    caller: Caller,
+    Path((lab, id)): Path<(String, String)>,
+) -> Result<Json<Value>, Failure> {
+    machine.with(|turn| {
+        let lab = turn.lab(&caller, &lab)?;
+        let link = find(lab, &id)?;
+        Ok(Json(json!({ "label": link.label, "state": lab.link_state(link, turn.now) })))
+    })
+}
+
+/// It is where its nodes are.
+pub(super) async fn check_if_converged(
+    State(machine): Machined,
+    caller: Caller,
+    Path((lab, id)): Path<(String, String)>,
+) -> Result<Json<bool>, Failure> {
+    machine.with(|turn| {
+        let lab = turn.lab(&caller, &lab)?;
+        let link = find(lab, &id)?;
+        let ends = [&link.node_a, &link.node_b];
+        Ok(Json(ends.into_iter().filter_map(|end| lab.node(end)).all(|node| node.converged(turn.now))))
     })
 }
 
@@ -98,11 +127,8 @@ pub(super) async fn remove(
 ) -> Result<Response, Failure> {
     machine.with(|turn| {
         let (lab, pen) = turn.lab_mut(&caller, &lab)?;
-        let before = lab.links.len();
+        find(lab, &id)?;
         lab.links.retain(|link| link.id != id);
-        if lab.links.len() == before {
-            return Err(Failure::not_found("Link", &id));
-        }
         lab.touch(pen.now, "REMOVE", "link", &id);
         Ok(done())
     })

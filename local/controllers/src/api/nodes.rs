@@ -61,7 +61,8 @@ pub(super) async fn list(
         let (lab, compute) = (turn.lab(&caller, &lab)?, turn.controller().compute_id.as_str());
         let data = params.flag("data");
         let nodes = lab.nodes.iter();
-        let nodes = nodes.map(|node| if data { describe(lab, node, turn.now, compute, &params) } else { json!(node.id) });
+        let nodes =
+            nodes.map(|node| if data { describe(lab, node, turn.now, compute, &params) } else { json!(node.id) });
         Ok(Json(nodes.collect()))
     })
 }
@@ -143,6 +144,14 @@ pub(super) async fn state(
         let state = node.state(turn.now);
         Ok(Json(json!({ "label": node.spec.label, "state": state, "progress": state.progress() })))
     })
+}
+
+pub(super) async fn check_if_converged(
+    State(machine): Machined,
+    caller: Caller,
+    Path((lab, id)): Ids,
+) -> Result<Json<bool>, Failure> {
+    machine.with(|turn| Ok(Json(find(turn.lab(&caller, &lab)?, &id)?.converged(turn.now))))
 }
 
 pub(super) async fn start(State(machine): Machined, caller: Caller, Path((lab, id)): Ids) -> Result<Response, Failure> {

@@ -49,11 +49,7 @@ pub(super) async fn list(State(machine): Machined, _: Caller) -> Result<Json<Vec
     machine.with(|turn| Ok(Json(turn.controller().users.iter().map(|user| describe(turn, user)).collect())))
 }
 
-pub(super) async fn show(
-    State(machine): Machined,
-    _: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Failure> {
+pub(super) async fn show(State(machine): Machined, _: Caller, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     machine.with(|turn| {
         let user = turn.controller().user(&id).ok_or_else(|| no_user(&id))?;
         Ok(Json(describe(turn, user)))

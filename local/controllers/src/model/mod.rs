@@ -198,7 +198,8 @@ fn advance_lab(lab: &mut Lab, now: Timestamp, events: &mut Vec<Event>) {
         match node.power {
             Power::On { since, announced: false } => {
                 let Some(at) = node.booted_at(now) else { continue };
-                let data = json!({ "lab_id": lab.id, "node_id": node.id, "node_definition": node.spec.node_definition });
+                let data =
+                    json!({ "lab_id": lab.id, "node_id": node.id, "node_definition": node.spec.node_definition });
                 events.push(Event::of_machine("boot_node", at, data));
                 node.power = Power::On { since, announced: true };
                 reached.push((at, node.id.clone(), NodeState::Booted));

@@ -64,7 +64,13 @@ impl Event {
     }
 
     /// What a user did to a node.
-    pub(crate) fn of_node(category: &str, at: Timestamp, user_id: &str, lab_id: &str, node: &super::node::Node) -> Self {
+    pub(crate) fn of_node(
+        category: &str,
+        at: Timestamp,
+        user_id: &str,
+        lab_id: &str,
+        node: &super::node::Node,
+    ) -> Self {
         let data = json!({
             "user_id": user_id, "lab_id": lab_id, "node_id": node.id, "node_definition": node.spec.node_definition,
         });

@@ -13,6 +13,7 @@ pub mod fleet_summary;
 pub mod import_workers;
 pub mod instance;
 pub mod launch;
+pub mod list_operations;
 pub mod read_workers;
 pub mod record_instance_state;
 pub mod refresh_worker;

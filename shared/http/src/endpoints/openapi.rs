@@ -9,7 +9,6 @@ use crate::serve::Api;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| crate::openapi::document().to_string());
 
-// async like every handler, so that the table can hold them all.
 #[expect(clippy::unused_async, reason = "one signature for all handlers")]
 pub(crate) async fn handle(_api: &Api, _request: &Request) -> Result<Response, Problem> {
     Ok(Response::text("application/json", DOCUMENT.clone()))

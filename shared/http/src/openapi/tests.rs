@@ -97,14 +97,14 @@ fn the_endpoints_and_who_may_call_them() {
     GET /api/workers/{worker_id} -> get-worker, user, 200 401 403 404 503
     PATCH /api/workers/{worker_id} -> update-worker, manager, 200 400 401 403 404 409 412 413 415 422 503
     DELETE /api/workers/{worker_id} -> terminate-worker, admin, 202 400 401 403 404 409 412 503
-    POST /api/workers/{worker_id}/start -> start-worker, manager, 202 400 401 403 404 409 422 503
-    POST /api/workers/{worker_id}/stop -> stop-worker, manager, 202 400 401 403 404 409 422 503
-    POST /api/workers/{worker_id}/refresh -> refresh-worker, manager, 202 400 401 403 404 409 422 429 503
+    POST /api/workers/{worker_id}/start -> start-worker, manager, 202 400 401 403 404 409 412 422 503
+    POST /api/workers/{worker_id}/stop -> stop-worker, manager, 202 400 401 403 404 409 412 422 503
+    POST /api/workers/{worker_id}/refresh -> refresh-worker, manager, 202 400 401 403 404 409 412 422 429 503
     PUT /api/workers/{worker_id}/monitoring -> set-worker-monitoring, admin, 202 400 401 403 404 409 412 413 415 422 503
     GET /api/workers/{worker_id}/metrics -> get-worker-metrics, user, 200 400 401 403 404 422 503
     GET /api/workers/{worker_id}/events -> list-worker-events, user, 200 400 401 403 404 422 503
     PUT /api/workers/{worker_id}/cml-credentials -> set-cml-credentials, admin, 204 400 401 403 404 409 412 413 415 422 503
-    POST /api/workers/{worker_id}/certificate -> repin-certificate, admin, 200 400 401 403 404 409 503
+    POST /api/workers/{worker_id}/certificate -> repin-certificate, admin, 200 400 401 403 404 409 412 503
     GET /api/workers/{worker_id}/power -> get-worker-power, user, 200 401 403 404 503
     GET /api/operations/{operation_id} -> get-operation, user, 200 401 403 404 503
     GET /api/operations -> list-operations, user, 200 400 401 403 422 503

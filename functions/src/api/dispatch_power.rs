@@ -1,0 +1,11 @@
+//! dispatch-power: a schedule's tick, whatever the event says.
+
+use app::use_cases::dispatch_power::dispatch_power;
+use serde_json::Value;
+
+use crate::{InvokeError, World};
+
+pub(crate) async fn run(world: &World) -> Result<Value, InvokeError> {
+    dispatch_power(&world.context).await?;
+    Ok(Value::Null)
+}

@@ -1,0 +1,3 @@
+//! Event-driven functions that also reach CML controllers.
+
+pub(crate) mod collect_cml;

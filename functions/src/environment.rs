@@ -1,0 +1,128 @@
+//! What a deployed function reads of its environment, once, with errors that name the variable.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use app::ports::{Queue, Queues};
+use app::{Context, Settings};
+use aws::{DynamoTable, SqsQueues};
+use domain::SignedDuration;
+use http_api::auth::{AuthConfig, Authenticator};
+use http_api::{Function, Port};
+
+use crate::{HttpKeys, OsRandom, SystemClock, World};
+
+/// A variable is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// It is not set.
+    #[error("the environment variable {0} is not set")]
+    Missing(String),
+    /// It is not what it must be.
+    #[error("the environment variable {name} {message}")]
+    Wrong {
+        /// Which.
+        name: String,
+        /// What it must be.
+        message: String,
+    },
+    /// A client could not be built.
+    #[error(transparent)]
+    Client(#[from] app::error::PortError),
+}
+
+/// The variables of a process, or of a test.
+pub struct Environment<'a>(pub &'a dyn Fn(&str) -> Option<String>);
+
+impl Environment<'_> {
+    /// A variable that must be set.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn required(&self, name: &str) -> Result<String, EnvironmentError> {
+        self.optional(name).ok_or_else(|| EnvironmentError::Missing(name.to_owned()))
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str, default: T, message: &str) -> Result<T, EnvironmentError> {
+        self.optional(name).map_or(Ok(default), |text| {
+            text.parse().map_err(|_| EnvironmentError::Wrong { name: name.to_owned(), message: message.to_owned() })
+        })
+    }
+
+    fn minutes(&self, name: &str, default: SignedDuration) -> Result<SignedDuration, EnvironmentError> {
+        let minutes = self.parsed(name, default.as_mins(), "must be a whole number of minutes, 1 or more")?;
+        if minutes < 1 {
+            let message = "must be a whole number of minutes, 1 or more".into();
+            return Err(EnvironmentError::Wrong { name: name.to_owned(), message });
+        }
+        Ok(SignedDuration::from_mins(minutes))
+    }
+
+    /// The settings, with their defaults.
+    ///
+    /// # Errors
+    /// A variable is missing or wrong.
+    pub fn settings(&self) -> Result<Settings, EnvironmentError> {
+        let account = self.required("HOME_ACCOUNT_ID")?.parse().map_err(|error: domain::InvalidField| {
+            EnvironmentError::Wrong { name: "HOME_ACCOUNT_ID".into(), message: error.message }
+        })?;
+        let mut settings = Settings::new(account);
+        settings.safe_mode = self.parsed("SAFE_MODE", false, "must be true or false")?;
+        settings.power.idle_shutdown = self.parsed("IDLE_SHUTDOWN", true, "must be true or false")?;
+        settings.power.idle_timeout = self.minutes("IDLE_TIMEOUT_MINUTES", settings.power.idle_timeout)?;
+        settings.power.minimum_uptime = self.minutes("MINIMUM_UPTIME_MINUTES", settings.power.minimum_uptime)?;
+        settings.metrics_interval = self.minutes("METRICS_INTERVAL_MINUTES", settings.metrics_interval)?;
+        if let Some(name) = self.optional("DEFAULT_AMI_NAME") {
+            settings.default_ami_name = name;
+        }
+        if let Some(name) = self.optional("DEFAULT_INSTANCE_TYPE") {
+            settings.default_instance_type = name;
+        }
+        if let Some(owners) = self.optional("TRUSTED_IMAGE_OWNERS") {
+            settings.trusted_image_owners = owners.split(',').map(|owner| owner.trim().to_owned()).collect();
+        }
+        Ok(settings)
+    }
+
+    fn auth(&self) -> Result<Authenticator, EnvironmentError> {
+        let issuer = self.required("OIDC_ISSUER")?;
+        let audiences = self.required("OIDC_AUDIENCES")?.split(',').map(|text| text.trim().to_owned()).collect();
+        let leeway_secs = self.parsed("OIDC_LEEWAY_SECS", 60, "must be a whole number of seconds")?;
+        let keys = HttpKeys::new(self.required("OIDC_JWKS_URL")?)?;
+        let config = AuthConfig { issuer, audiences, leeway_secs };
+        Ok(Authenticator::new(config, Arc::new(keys), Arc::new(SystemClock)))
+    }
+
+    fn queue_urls(&self, function: &Function) -> Result<BTreeMap<Queue, String>, EnvironmentError> {
+        let sends = function.ports.iter().filter_map(|port| match port {
+            Port::Send(queue) => Some(*queue),
+            _ => None,
+        });
+        sends.map(|queue| Ok((queue, self.required(&queue_variable(queue))?))).collect()
+    }
+
+    /// What a function of the api zone needs.
+    ///
+    /// # Errors
+    /// A variable is missing or wrong.
+    pub async fn api_world(&self, function: &Function) -> Result<World, EnvironmentError> {
+        let config = aws::sdk_config().await;
+        let table = DynamoTable::new(aws_sdk_dynamodb::Client::new(&config), self.required("TABLE_NAME")?);
+        let queues: Arc<dyn Queues> = Arc::new(SqsQueues::new(aws_sdk_sqs::Client::new(&config), self.queue_urls(function)?));
+        let clock = Arc::new(SystemClock);
+        let random = Arc::new(OsRandom);
+        let context = Context::new(Arc::new(table), queues, clock.clone(), clock, random, self.settings()?);
+        Ok(World { context, auth: Arc::new(self.auth()?), ec2: None, cloudwatch: None, cml: None, secrets: None })
+    }
+}
+
+/// The variable that holds a queue's URL.
+#[must_use]
+pub fn queue_variable(queue: Queue) -> String {
+    format!("QUEUE_URL_{}", queue.name().to_ascii_uppercase().replace('-', "_"))
+}

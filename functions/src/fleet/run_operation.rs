@@ -1,0 +1,15 @@
+//! run-operation: messages that name operations.
+
+use app::message::RunOperation;
+use app::use_cases::run_operation::run_operation;
+use serde_json::Value;
+
+use crate::{InvokeError, World, queue_event};
+
+pub(crate) async fn run(world: &World, event: Value) -> Result<Value, InvokeError> {
+    let ec2 = world.ec2()?;
+    queue_event::each(event, |message: RunOperation| async move {
+        run_operation(&world.context, ec2, message.operation_id).await
+    })
+    .await
+}

@@ -1,0 +1,142 @@
+//! The levers under `/dev`: what the world does to the fleet. For demonstrations and tests, never in
+//! a Lambda.
+
+use std::sync::Arc;
+
+use app::ports::Ec2Error;
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use http::header::ORIGIN;
+use local_controllers::Controllers;
+use local_region::{Fault, SimulatedCloud};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::oidc::{self, Issuer};
+use crate::problem::LocalProblem;
+use crate::queues::DurableQueues;
+
+/// What the levers move.
+#[derive(Clone)]
+pub(crate) struct Levers {
+    pub(crate) cloud: SimulatedCloud,
+    pub(crate) controllers: Controllers,
+    /// None when the queues are elsewhere.
+    pub(crate) queues: Option<DurableQueues>,
+}
+
+type Answer = Result<Response, LocalProblem>;
+
+/// Everything below `/dev`: the levers and the sign-in.
+pub(crate) fn router(levers: Levers, issuer: &Issuer) -> Router {
+    Router::new()
+        .route("/dev", get(|| async { include_str!("levers.txt") }))
+        .route("/dev/cloud/instances", get(instances))
+        .route("/dev/cloud/instances/{id}/{action}", post(act))
+        .route("/dev/cloud/faults", post(fault))
+        .route("/dev/cloud/events", post(events))
+        .route("/dev/cml/{instance_id}", get(controller))
+        .route("/dev/cml/{instance_id}/activity", post(activity))
+        .route("/dev/queues", get(queues))
+        .method_not_allowed_fallback(|| async {
+            LocalProblem::new(StatusCode::METHOD_NOT_ALLOWED, "GET /dev tells what there is.")
+        })
+        .with_state(Arc::new(levers))
+        .nest(oidc::PATH, issuer.router())
+        .layer(from_fn(only_from_here))
+}
+
+/// A page on the web must not pull the levers of whoever reads it.
+async fn only_from_here(request: Request, next: Next) -> Response {
+    let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    match origin {
+        Some(origin) if !oidc::is_loopback(origin) => {
+            LocalProblem::new(StatusCode::FORBIDDEN, "Only pages of this machine may do this.").into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+async fn instances(State(levers): State<Arc<Levers>>) -> Json<Value> {
+    Json(json!({"items": levers.cloud.instances()}))
+}
+
+async fn act(State(levers): State<Arc<Levers>>, Path((id, action)): Path<(String, String)>) -> Answer {
+    let cloud = &levers.cloud;
+    match action.as_str() {
+        "kill" => cloud.kill(&id),
+        "terminate" => cloud.terminate_by_hand(&id),
+        "stop" => cloud.stop_by_hand(&id),
+        "start" => cloud.start_by_hand(&id),
+        _ => return Err(LocalProblem::not_found("The actions are kill, terminate, stop and start.")),
+    }
+    .map_err(|error| refused(&error))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// EC2's own words.
+fn refused(error: &Ec2Error) -> LocalProblem {
+    let status = if error.code.ends_with(".NotFound") { StatusCode::NOT_FOUND } else { StatusCode::CONFLICT };
+    LocalProblem::new(status, error.to_string())
+}
+
+async fn fault(State(levers): State<Arc<Levers>>, body: Bytes) -> Answer {
+    let fault: Fault = read(&body)?;
+    levers.cloud.inject_fault(fault);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct EventFaults {
+    #[serde(default)]
+    drop: u32,
+    #[serde(default)]
+    duplicate: u32,
+}
+
+async fn events(State(levers): State<Arc<Levers>>, body: Bytes) -> Answer {
+    let faults: EventFaults = read(&body)?;
+    levers.cloud.set_event_faults(faults.drop, faults.duplicate);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn controller(State(levers): State<Arc<Levers>>, Path(id): Path<String>) -> Answer {
+    let access = levers
+        .controllers
+        .access(&id)
+        .ok_or_else(|| LocalProblem::not_found(format!("No running instance {id} has a controller.")))?;
+    Ok(Json(json!({"url": access.url, "username": access.username, "password": access.password})).into_response())
+}
+
+#[derive(Deserialize)]
+struct Activity {
+    user: String,
+    kind: String,
+}
+
+async fn activity(State(levers): State<Arc<Levers>>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let Activity { user, kind } = read(&body)?;
+    levers
+        .controllers
+        .record_activity(&id, &user, &kind)
+        .map_err(|why| LocalProblem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{why}.")))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn queues(State(levers): State<Arc<Levers>>) -> Answer {
+    let queues =
+        levers.queues.as_ref().ok_or_else(|| LocalProblem::not_found("The queues are not in this process."))?;
+    let depths = queues.depths().map_err(|e| LocalProblem::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+    Ok(Json(depths).into_response())
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, LocalProblem> {
+    serde_json::from_slice(body)
+        .map_err(|error| LocalProblem::bad_request(format!("The body cannot be read: {error}.")))
+}

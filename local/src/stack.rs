@@ -1,0 +1,299 @@
+//! The stack, put together.
+
+use std::fs::{File, TryLockError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::error::PortError;
+use app::ports::{Clock, Ec2, Queues, Random, Table};
+use app::settings::FLEET_CREDENTIALS_REF;
+use app::{Context, Settings};
+use aws::DynamoTable;
+use functions::World;
+use http_api::auth::{AuthConfig, Authenticator};
+use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME};
+use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
+use local_state::{Documents, StateError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock::{FleetClock, MachineClock, OsRandom};
+use crate::demo::Demo;
+use crate::gateway::Gateway;
+use crate::invoke::Invoker;
+use crate::levers::{self, Levers};
+use crate::oidc::{self, Issuer, KeyError};
+use crate::options::{self, Options};
+use crate::pump::{Parts, Pump};
+use crate::queues::{DurableQueues, Source};
+use crate::routed_cml::RoutedCml;
+use crate::secrets::LocalSecrets;
+use crate::{backend_aws, dynamo};
+
+/// The account that the simulated world belongs to.
+pub const ACCOUNT: &str = "123456789012";
+/// The table's name.
+pub(crate) const TABLE_NAME: &str = "cml-cloud-manager";
+/// How long connections may take to end when the stack stops.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The stack cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// A file or a port cannot be had.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The port is taken or not allowed.
+    #[error("port {port} of 127.0.0.1 cannot be used: {source}; choose another with --port")]
+    Port {
+        /// The port.
+        port: u16,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another stack uses the same data.
+    #[error("another stack is running on the data in {0}")]
+    InUse(String),
+    /// What was kept cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The table or the queues cannot be had.
+    #[error(transparent)]
+    Adapter(#[from] PortError),
+    /// The issuer cannot sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Something else.
+    #[error("{0}")]
+    Start(String),
+}
+
+/// A table and queues.
+pub(crate) struct Backend {
+    pub(crate) table: Arc<dyn Table>,
+    pub(crate) queues: Arc<dyn Queues>,
+    pub(crate) source: Arc<dyn Source>,
+    /// The queues, if they are in this process.
+    pub(crate) embedded: Option<DurableQueues>,
+}
+
+/// The whole product, running. Dropped, it stops at once; [`Stack::shutdown`] lets it finish.
+pub struct Stack {
+    address: SocketAddr,
+    fleet: Arc<FleetClock>,
+    controllers: Controllers,
+    pump: Pump,
+    servers: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    // Last: nobody else may use the data before everything above has ended.
+    _lock: File,
+}
+
+/// What the simulated world stands on.
+struct Ground {
+    documents: Documents,
+    machine: Arc<dyn Clock>,
+    fleet: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Stack {
+    /// Starts it; it answers when this returns.
+    ///
+    /// # Errors
+    /// The port or the data directory cannot be had, or what is kept there cannot be read.
+    pub async fn start(options: Options) -> Result<Self, StackError> {
+        std::fs::create_dir_all(&options.data_dir)?;
+        let lock = lock(&options.data_dir)?;
+        let documents = Documents::open(&options.data_dir.join("state.sqlite"))?;
+        let machine: Arc<dyn Clock> = Arc::new(MachineClock);
+        let fleet_clock = Arc::new(FleetClock::open(documents.clone(), machine.clone(), options.speed)?);
+        let ground = Ground { documents, machine, fleet: fleet_clock.clone(), random: Arc::new(OsRandom) };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+            .await
+            .map_err(|source| StackError::Port { port: options.port, source })?;
+        let address = listener.local_addr()?;
+
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = JoinSet::new();
+        let backend = match options.backend {
+            options::Backend::Embedded => embedded(&ground, &options, &mut servers, &stopped).await?,
+            options::Backend::Aws => backend_aws::open().await?,
+        };
+        let (cloud, controllers) = ground.simulated_world()?;
+        let issuer = Issuer::open(
+            &format!("http://{address}"),
+            &ground.documents,
+            ground.machine.clone(),
+            ground.random.clone(),
+        )?;
+        let context = ground.context(&backend, settings(&options)?);
+        let settings = context.settings.clone();
+        let invoker = invoker(ground.world(context, &issuer, &cloud, &controllers)?);
+
+        let gateway = Gateway::new(invoker.clone(), ground.machine.clone(), ground.random.clone(), ACCOUNT.into());
+        let levers = Levers { cloud: cloud.clone(), controllers: controllers.clone(), queues: backend.embedded };
+        let router = levers::router(levers, &issuer).merge(gateway.clone().router());
+        serve(listener, router, &mut servers, stopped.clone());
+        let parts = Parts {
+            invoker,
+            source: backend.source,
+            cloud: cloud.clone(),
+            controllers: controllers.clone(),
+            fleet: ground.fleet.clone(),
+            machine: ground.machine.clone(),
+            random: ground.random.clone(),
+            settings,
+        };
+        let pump = Pump::start(&parts, &stopped);
+        let stack = Self { address, fleet: fleet_clock, controllers, pump, servers, stop, _lock: lock };
+        let demo = Demo {
+            documents: &ground.documents,
+            cloud: &cloud,
+            controllers: &stack.controllers,
+            fleet: &ground.fleet,
+            gateway: &gateway,
+            issuer: &issuer,
+            account: ACCOUNT,
+        };
+        Box::pin(demo.set_up(!options.empty)).await?;
+        Ok(stack)
+    }
+
+    /// Where it answers: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops it in order: nothing new is taken, what is under way ends, all is kept.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        self.pump.stopped().await;
+        let ended = tokio::time::timeout(PATIENCE, async { while self.servers.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            tracing::warn!("connections were still open");
+        }
+        self.controllers.shutdown().await;
+        if let Err(error) = self.fleet.settle() {
+            tracing::warn!(%error, "the fleet clock could not be settled; it leaps a little at the next start");
+        }
+    }
+}
+
+/// One stack at a time on one data directory; the lock goes with the process, however it ends.
+fn lock(data_dir: &Path) -> Result<File, StackError> {
+    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StackError::InUse(data_dir.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+fn settings(options: &Options) -> Result<Settings, StackError> {
+    let account = ACCOUNT.parse().map_err(|e: domain::InvalidField| StackError::Start(e.to_string()))?;
+    let mut settings = Settings::new(account);
+    settings.default_ami_name = "cml-2.*".into();
+    settings.safe_mode = options.safe_mode;
+    settings.allow_loopback_controllers = true;
+    Ok(settings)
+}
+
+async fn embedded(
+    ground: &Ground,
+    options: &Options,
+    servers: &mut JoinSet<()>,
+    stopped: &watch::Receiver<bool>,
+) -> Result<Backend, StackError> {
+    let address = dynamo::serve(&options.data_dir.join("table.sqlite"), servers, stopped.clone()).await?;
+    let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config_for(&format!("http://{address}")));
+    aws::create_table(&client, TABLE_NAME).await?;
+    let queues = DurableQueues::open(ground.documents.clone(), ground.machine.clone(), ground.random.clone())?;
+    Ok(Backend {
+        table: Arc::new(DynamoTable::new(client, TABLE_NAME)),
+        queues: Arc::new(queues.clone()),
+        source: Arc::new(queues.clone()),
+        embedded: Some(queues),
+    })
+}
+
+/// CloudWatch's numbers follow what the controllers do.
+struct ControllerLoad(Controllers);
+
+impl LoadSource for ControllerLoad {
+    fn load(&self, instance_id: &str) -> InstanceLoad {
+        let load = self.0.load(instance_id);
+        InstanceLoad {
+            running_nodes: load.running_nodes,
+            cpu_percent: load.cpu_percent,
+            memory_percent: Some(load.memory_percent),
+            network_bytes_per_second: load.network_bytes_per_second,
+        }
+    }
+}
+
+impl Ground {
+    fn simulated_world(&self) -> Result<(SimulatedCloud, Controllers), StackError> {
+        let controllers =
+            Controllers::new(self.documents.clone(), self.fleet.clone(), self.machine.clone(), self.random.clone());
+        let load = Arc::new(ControllerLoad(controllers.clone()));
+        let cloud = SimulatedCloud::open(self.documents.clone(), self.fleet.clone(), self.random.clone(), load)?;
+        Ok((cloud, controllers))
+    }
+
+    fn context(&self, backend: &Backend, settings: Settings) -> Context {
+        let (fleet, machine, random) = (self.fleet.clone(), self.machine.clone(), self.random.clone());
+        Context::new(backend.table.clone(), backend.queues.clone(), fleet, machine, random, settings)
+    }
+
+    fn world(
+        &self,
+        context: Context,
+        issuer: &Issuer,
+        cloud: &SimulatedCloud,
+        controllers: &Controllers,
+    ) -> Result<World, StackError> {
+        let secrets = LocalSecrets::new(self.documents.clone());
+        secrets.seed(FLEET_CREDENTIALS_REF, POLLER_USERNAME, POLLER_PASSWORD)?;
+        let keys = functions::HttpKeys::new(issuer.jwks_url()).map_err(|e| StackError::Start(e.to_string()))?;
+        let config = AuthConfig {
+            issuer: issuer.url().to_owned(),
+            audiences: vec![oidc::CLIENT_ID.to_owned()],
+            leeway_secs: 30,
+        };
+        let client = cml::CmlClient::new(self.machine.clone());
+        let ec2: Arc<dyn Ec2> = Arc::new(cloud.clone());
+        Ok(World {
+            context,
+            auth: Arc::new(Authenticator::new(config, Arc::new(keys), self.machine.clone())),
+            ec2: Some(ec2),
+            cloudwatch: Some(Arc::new(cloud.clone())),
+            cml: Some(Arc::new(RoutedCml::new(client, cloud.clone(), controllers.clone()))),
+            secrets: Some(Arc::new(secrets)),
+        })
+    }
+}
+
+fn invoker(world: World) -> Invoker {
+    let world = Arc::new(world);
+    Invoker::new(move |function, event| {
+        let world = world.clone();
+        Box::pin(async move { functions::invoke(function, &world, event).await.map_err(|error| error.to_string()) })
+    })
+}
+
+fn serve(listener: TcpListener, router: axum::Router, servers: &mut JoinSet<()>, mut stopped: watch::Receiver<bool>) {
+    servers.spawn(async move {
+        let stopped = async move {
+            // An error says that the stack was dropped.
+            let _ended = stopped.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+            tracing::error!(%error, "the gateway ended");
+        }
+    });
+}

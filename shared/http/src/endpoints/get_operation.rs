@@ -1,0 +1,13 @@
+//! `GET /api/operations/{operation_id}`
+
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::response::Response;
+use crate::serve::Api;
+
+use crate::wire::OperationView;
+
+pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let operation = api.context.store.operation(request.operation_id()?).await?;
+    Ok(Response::json(200, &OperationView::from(&operation)))
+}

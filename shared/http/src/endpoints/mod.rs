@@ -1,0 +1,56 @@
+//! One file per endpoint: parse, call one use case, map. No logic.
+
+use app::use_cases::command::{Asked, IdempotencyKey};
+use domain::operation::Operation;
+
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::response::Response;
+use crate::wire::OperationView;
+
+pub(crate) mod create_worker;
+pub(crate) mod docs;
+pub(crate) mod fleet_metrics;
+pub(crate) mod get_operation;
+pub(crate) mod get_worker;
+pub(crate) mod get_worker_metrics;
+pub(crate) mod get_worker_power;
+pub(crate) mod health;
+pub(crate) mod import_workers;
+pub(crate) mod list_operations;
+pub(crate) mod list_worker_events;
+pub(crate) mod list_workers;
+pub(crate) mod openapi;
+pub(crate) mod prometheus;
+pub(crate) mod refresh_worker;
+pub(crate) mod repin_certificate;
+pub(crate) mod set_cml_credentials;
+pub(crate) mod set_worker_monitoring;
+pub(crate) mod start_worker;
+pub(crate) mod stop_worker;
+pub(crate) mod terminate_worker;
+pub(crate) mod update_worker;
+
+/// Who asks, with the version and the key they gave. The key counts for this function, path and body.
+fn asked(request: &Request, function: &str) -> Result<Asked, Problem> {
+    let caller = request.caller()?;
+    let key = request.idempotency_key()?.map(|key| {
+        let mut counted = request.path.clone().into_bytes();
+        counted.push(0);
+        counted.extend(canonical(&request.body));
+        IdempotencyKey::new(&caller.subject, function, &key, &counted)
+    });
+    Ok(Asked { actor: caller.actor(), if_match: request.if_match()?, key })
+}
+
+/// The body without the accidents of its spelling: the same JSON with other spaces is the same request.
+fn canonical(body: &[u8]) -> Vec<u8> {
+    serde_json::from_slice::<serde_json::Value>(body)
+        .and_then(|value| serde_json::to_vec(&value))
+        .unwrap_or_else(|_| body.to_vec())
+}
+
+/// 202 with the operation and where to follow it.
+fn accepted(operation: &Operation) -> Response {
+    Response::json(202, &OperationView::from(operation)).header("location", format!("/api/operations/{}", operation.id))
+}
