@@ -113,7 +113,8 @@ impl Environment<'_> {
     pub async fn api_world(&self, function: &Function) -> Result<World, EnvironmentError> {
         let config = aws::sdk_config().await;
         let table = DynamoTable::new(aws_sdk_dynamodb::Client::new(&config), self.required("TABLE_NAME")?);
-        let queues: Arc<dyn Queues> = Arc::new(SqsQueues::new(aws_sdk_sqs::Client::new(&config), self.queue_urls(function)?));
+        let queues: Arc<dyn Queues> =
+            Arc::new(SqsQueues::new(aws_sdk_sqs::Client::new(&config), self.queue_urls(function)?));
         let clock = Arc::new(SystemClock);
         let random = Arc::new(OsRandom);
         let context = Context::new(Arc::new(table), queues, clock.clone(), clock, random, self.settings()?);

@@ -48,7 +48,8 @@ fn roots() -> rustls::RootCertStore {
 impl KeySource for HttpKeys {
     async fn fetch(&self) -> Result<String, PortError> {
         let failed = |error: reqwest::Error| PortError::new("jwks.fetch", error.without_url().to_string());
-        let mut response = self.client.get(&self.url).send().await.map_err(failed)?.error_for_status().map_err(failed)?;
+        let mut response =
+            self.client.get(&self.url).send().await.map_err(failed)?.error_for_status().map_err(failed)?;
         if !response.status().is_success() {
             return Err(PortError::new("jwks.fetch", format!("status {}", response.status())));
         }

@@ -25,9 +25,9 @@ where
 {
     let event: SqsEvent = serde_json::from_value(event)?;
     let work = &work;
-    let runs = event.records.iter().map(|record| async move {
-        let run = async { work(read(record)?).await };
-        (id(record), AssertUnwindSafe(run).catch_unwind().await)
+    let runs = event.records.into_iter().map(|record| async move {
+        let run = async { work(read(&record)?).await };
+        (id(&record), AssertUnwindSafe(run).catch_unwind().await)
     });
     let outcomes: Vec<_> = futures::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
     let failed = outcomes.into_iter().filter_map(|(id, outcome)| {

@@ -1,8 +1,8 @@
-//! The two clocks, and the randomness of the operating system.
+//! Fleet time. Machine time and random numbers are those of the functions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use app::ports::{Clock, Random};
+use app::ports::Clock;
 use domain::{SignedDuration, Timestamp};
 use local_state::{Documents, StateError};
 
@@ -11,17 +11,6 @@ const ID: &str = "fleet";
 /// How much machine time one reservation lasts. After a kill, fleet time leaps by at most this
 /// much (times the speed); a second would be ten minutes at `--speed 600`.
 const RESERVATION: SignedDuration = SignedDuration::from_millis(250);
-
-/// The time of this machine. The only place that asks the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct MachineClock;
-
-impl Clock for MachineClock {
-    fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-        Timestamp::now()
-    }
-}
 
 /// The time that the simulated fleet lives by: `speed` times as fast as machine time.
 ///
@@ -91,22 +80,6 @@ impl Clock for FleetClock {
         }
         state.last = wanted.min(state.mark);
         state.last
-    }
-}
-
-/// Random numbers of the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct OsRandom;
-
-impl Random for OsRandom {
-    fn next(&self) -> u128 {
-        let mut bytes = [0; 16];
-        if let Err(error) = getrandom::fill(&mut bytes) {
-            // Ids and codes must not repeat: without randomness there is nothing safe to go on with.
-            tracing::error!(%error, "the operating system has no random numbers");
-            std::process::abort();
-        }
-        u128::from_le_bytes(bytes)
     }
 }
 

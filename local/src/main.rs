@@ -6,8 +6,8 @@ use clap::Parser;
 use local::{Options, Stack};
 use tracing_subscriber::EnvFilter;
 
-/// Quiet where nothing of ours happens.
-const LOG: &str = "info,dynoxide=warn,hyper=warn,rustls=warn,aws=warn,aws_config=warn,aws_runtime=warn";
+/// Quiet where nothing of ours happens; the table answers a second `CreateTable` with an error, as it should.
+const LOG: &str = "info,dynoxide=error,hyper=warn,rustls=warn,aws=warn,aws_config=warn,aws_runtime=warn";
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use app::ports::{Clock, Ec2, Queues, Random, Table};
 use app::settings::FLEET_CREDENTIALS_REF;
 use app::{Context, Settings};
 use aws::DynamoTable;
-use functions::World;
+use functions::{OsRandom, SystemClock, World};
 use http_api::auth::{AuthConfig, Authenticator};
 use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME};
 use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::clock::{FleetClock, MachineClock, OsRandom};
+use crate::clock::FleetClock;
 use crate::demo::Demo;
 use crate::gateway::Gateway;
 use crate::invoke::Invoker;
@@ -109,7 +109,7 @@ impl Stack {
         std::fs::create_dir_all(&options.data_dir)?;
         let lock = lock(&options.data_dir)?;
         let documents = Documents::open(&options.data_dir.join("state.sqlite"))?;
-        let machine: Arc<dyn Clock> = Arc::new(MachineClock);
+        let machine: Arc<dyn Clock> = Arc::new(SystemClock);
         let fleet_clock = Arc::new(FleetClock::open(documents.clone(), machine.clone(), options.speed)?);
         let ground = Ground { documents, machine, fleet: fleet_clock.clone(), random: Arc::new(OsRandom) };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
@@ -297,3 +297,6 @@ fn serve(listener: TcpListener, router: axum::Router, servers: &mut JoinSet<()>,
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,9 @@ use crate::{InvokeError, World, queue_event};
 pub(crate) async fn run(world: &World, event: Value) -> Result<Value, InvokeError> {
     let cml = world.cml.as_deref().ok_or(InvokeError::MissingPort("CML client"))?;
     let secrets = world.secrets.as_deref().ok_or(InvokeError::MissingPort("secrets"))?;
-    queue_event::each(event, |message: CollectCml| async move {
-        collect_cml(&world.context, cml, secrets, &message).await
-    })
+    queue_event::each(
+        event,
+        |message: CollectCml| async move { collect_cml(&world.context, cml, secrets, &message).await },
+    )
     .await
 }

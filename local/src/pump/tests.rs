@@ -9,7 +9,7 @@ use local_state::Documents;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::clock::{FleetClock, MachineClock};
+use crate::clock::FleetClock;
 use crate::queues::DurableQueues;
 
 struct NoLoad;
@@ -33,7 +33,7 @@ struct Bench {
 /// A pump whose functions answer as told.
 fn bench(speed: u32, answer: impl Fn(&str, &Value) -> Result<Value, String> + Send + Sync + 'static) -> Bench {
     let documents = Documents::in_memory().unwrap();
-    let machine: Arc<dyn Clock> = Arc::new(MachineClock);
+    let machine: Arc<dyn Clock> = Arc::new(functions::SystemClock);
     let fleet: Arc<dyn Clock> = Arc::new(FleetClock::open(documents.clone(), machine.clone(), speed).unwrap());
     let random: Arc<dyn Random> = Arc::new(CountingRandom::default());
     let queues = DurableQueues::open(documents.clone(), machine.clone(), random.clone()).unwrap();

@@ -107,7 +107,8 @@ mod tests {
             let seen = Activity::default().after(&[event(category, 50, None)], Some("poller"), None, at(100));
             assert_eq!(seen.person_did.as_deref(), Some(category));
         }
-        for category in ["boot_node", "queue_node", "lab_autostart", "system_stats", "running_nodes", "wipe_lab", "new"] {
+        for category in ["boot_node", "queue_node", "lab_autostart", "system_stats", "running_nodes", "wipe_lab", "new"]
+        {
             let seen = Activity::default().after(&[event(category, 50, None)], Some("poller"), None, at(100));
             assert_eq!(seen.person_at, None, "{category}");
         }

@@ -152,7 +152,11 @@ fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, no
     let stop_at = (idle_since + timeout).max(running_since + policy.minimum_uptime);
     let idle = format!("No lab runs and nobody has used it since {} ({since_what})", minute(idle_since));
     if now < stop_at {
-        return wait(format!("{idle}. It is stopped at {} if that stays so.", minute(stop_at)), Some(idle_since), Some(stop_at));
+        return wait(
+            format!("{idle}. It is stopped at {} if that stays so.", minute(stop_at)),
+            Some(idle_since),
+            Some(stop_at),
+        );
     }
     PowerDecision {
         action: PowerAction::Stop,

@@ -121,14 +121,23 @@ pub struct Endpoint {
     pub group: &'static str,
     /// Who may call it.
     pub access: Access,
-    /// The body it takes, by schema name.
-    pub body: Option<&'static str>,
+    /// The body it takes.
+    pub body: Option<BodySchema>,
     /// Query parameters: name, what.
     pub query: &'static [(&'static str, &'static str)],
     /// The answer when all is well: status, schema name (none for text and HTML).
     pub answer: (u16, Option<&'static str>),
     /// The code.
     pub handler: Handler,
+}
+
+/// The body an endpoint takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodySchema {
+    /// The schema's name.
+    pub name: &'static str,
+    /// Whether it must be sent.
+    pub required: bool,
 }
 
 /// Who may call an endpoint.

@@ -13,7 +13,7 @@ use utoipa::openapi::{
     ServerBuilder,
 };
 
-use crate::function::{Access, Endpoint, Function};
+use crate::function::{Access, BodySchema, Endpoint, Function};
 use crate::table::FUNCTIONS;
 
 const BEARER: &str = "bearer";
@@ -114,10 +114,10 @@ fn schema_ref(name: &str) -> RefOr<Schema> {
     Ref::from_schema_name(name).into()
 }
 
-fn request_body(schema: &str) -> RequestBody {
+fn request_body(body: BodySchema) -> RequestBody {
     RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content("application/json", Content::new(Some(schema_ref(schema))))
+        .required(Some(if body.required { Required::True } else { Required::False }))
+        .content("application/json", Content::new(Some(schema_ref(body.name))))
         .build()
 }
 

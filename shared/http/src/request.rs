@@ -99,7 +99,9 @@ impl Request {
             .and_then(|t| t.strip_suffix('"'))
             .and_then(|digits| digits.parse().ok())
             .map(Some)
-            .ok_or_else(|| Problem::bad_request("The header If-Match must be an ETag of this resource, such as \"3\", or *."))
+            .ok_or_else(|| {
+                Problem::bad_request("The header If-Match must be an ETag of this resource, such as \"3\", or *.")
+            })
     }
 
     /// `Idempotency-Key`, 1 to 128 visible ASCII characters.
@@ -140,7 +142,12 @@ impl Request {
     ///
     /// # Errors
     /// 422 with the field and the names.
-    pub fn one_of<T>(&self, name: &str, names: &[&str], read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    pub fn one_of<T>(
+        &self,
+        name: &str,
+        names: &[&str],
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
         let Some(text) = self.query.get(name) else { return Ok(None) };
         read(text).map(Some).ok_or_else(|| {
             let mut invalid = Invalid::default();

@@ -7,7 +7,7 @@ use app::ports::Queue;
 use domain::Role;
 
 use crate::endpoints as e;
-use crate::function::{Access, Endpoint, Function, Handler, Interval, Port, Trigger, Zone};
+use crate::function::{Access, BodySchema, Endpoint, Function, Handler, Interval, Port, Trigger, Zone};
 
 const ADMIN: Access = Access::Role(Role::Admin);
 const MANAGER: Access = Access::Role(Role::Manager);
@@ -66,9 +66,17 @@ impl Function {
         self
     }
 
-    const fn body(mut self, schema: &'static str) -> Self {
+    const fn body(self, schema: &'static str) -> Self {
+        self.takes(BodySchema { name: schema, required: true })
+    }
+
+    const fn optional_body(self, schema: &'static str) -> Self {
+        self.takes(BodySchema { name: schema, required: false })
+    }
+
+    const fn takes(mut self, body: BodySchema) -> Self {
         if let Trigger::Http(ref mut endpoint) = self.trigger {
-            endpoint.body = Some(schema);
+            endpoint.body = Some(body);
         }
         self
     }
@@ -93,54 +101,231 @@ const WORKER: (u16, Option<&str>) = (200, Some("Worker"));
 /// Every function.
 pub static FUNCTIONS: &[Function] = &[
     // Workers
-    http("create-worker", ("POST", "/api/workers"), "workers", ADMIN, OPERATION, handler!(create_worker), "Create a worker and launch its instance.")
-        .body("CreateWorker")
-        .ports(COMMAND),
-    http("import-workers", ("POST", "/api/workers/import"), "workers", ADMIN, OPERATION, handler!(import_workers), "Take existing EC2 instances under management.")
-        .body("ImportWorkers")
-        .ports(COMMAND),
-    http("list-workers", ("GET", "/api/workers"), "workers", USER, (200, Some("WorkerList")), handler!(list_workers), "List workers.")
-        .query(WORKER_FILTER),
-    http("get-worker", ("GET", "/api/workers/{worker_id}"), "workers", USER, WORKER, handler!(get_worker), "One worker, with its latest readings."),
-    http("update-worker", ("PATCH", "/api/workers/{worker_id}"), "workers", MANAGER, WORKER, handler!(update_worker), "Change name, owner, tags, idle policy or CML address; absent fields stay.")
-        .body("UpdateWorker")
-        .ports(COMMAND),
-    http("terminate-worker", ("DELETE", "/api/workers/{worker_id}"), "workers", ADMIN, OPERATION, handler!(terminate_worker), "Terminate the instance and see it gone.")
-        .ports(COMMAND),
-    http("start-worker", ("POST", "/api/workers/{worker_id}/start"), "workers", MANAGER, OPERATION, handler!(start_worker), "Start it and see it run.")
-        .ports(COMMAND),
-    http("stop-worker", ("POST", "/api/workers/{worker_id}/stop"), "workers", MANAGER, OPERATION, handler!(stop_worker), "Stop it and see it stopped.")
-        .ports(COMMAND),
-    http("refresh-worker", ("POST", "/api/workers/{worker_id}/refresh"), "workers", MANAGER, OPERATION, handler!(refresh_worker), "Read its metrics now; at most once in 10 seconds.")
-        .ports(COMMAND),
-    http("set-worker-monitoring", ("PUT", "/api/workers/{worker_id}/monitoring"), "workers", ADMIN, OPERATION, handler!(set_worker_monitoring), "Turn EC2 detailed monitoring on or off; the result tells its monthly cost.")
-        .body("SetMonitoring")
-        .ports(COMMAND),
-    http("get-worker-metrics", ("GET", "/api/workers/{worker_id}/metrics"), "workers", USER, (200, Some("SampleList")), handler!(get_worker_metrics), "The history of its readings.")
-        .query(SPAN),
-    http("list-worker-events", ("GET", "/api/workers/{worker_id}/events"), "workers", USER, (200, Some("EventList")), handler!(list_worker_events), "What happened to it, newest first.")
-        .query(PAGE),
-    http("set-cml-credentials", ("PUT", "/api/workers/{worker_id}/cml-credentials"), "workers", ADMIN, (204, None), handler!(set_cml_credentials), "Set the worker's own CML user and password; write-only.")
-        .body("SetCmlCredentials")
-        .zone(Zone::Cml)
-        .ports(&[Port::Issuer, Port::SecretsWrite, Port::TableRead, Port::TableWrite]),
-    http("repin-certificate", ("POST", "/api/workers/{worker_id}/certificate"), "workers", ADMIN, WORKER, handler!(repin_certificate), "Trust the certificate that the controller shows next.")
-        .ports(&[Port::Issuer, Port::TableRead, Port::TableWrite]),
+    http(
+        "create-worker",
+        ("POST", "/api/workers"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(create_worker),
+        "Create a worker and launch its instance.",
+    )
+    .body("CreateWorker")
+    .ports(COMMAND),
+    http(
+        "import-workers",
+        ("POST", "/api/workers/import"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(import_workers),
+        "Take existing EC2 instances under management.",
+    )
+    .body("ImportWorkers")
+    .ports(COMMAND),
+    http(
+        "list-workers",
+        ("GET", "/api/workers"),
+        "workers",
+        USER,
+        (200, Some("WorkerList")),
+        handler!(list_workers),
+        "List workers.",
+    )
+    .query(WORKER_FILTER),
+    http(
+        "get-worker",
+        ("GET", "/api/workers/{worker_id}"),
+        "workers",
+        USER,
+        WORKER,
+        handler!(get_worker),
+        "One worker, with its latest readings.",
+    ),
+    http(
+        "update-worker",
+        ("PATCH", "/api/workers/{worker_id}"),
+        "workers",
+        MANAGER,
+        WORKER,
+        handler!(update_worker),
+        "Change name, owner, tags, idle policy or CML address; absent fields stay.",
+    )
+    .body("UpdateWorker")
+    .ports(COMMAND),
+    http(
+        "terminate-worker",
+        ("DELETE", "/api/workers/{worker_id}"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(terminate_worker),
+        "Terminate the instance and see it gone.",
+    )
+    .ports(COMMAND),
+    http(
+        "start-worker",
+        ("POST", "/api/workers/{worker_id}/start"),
+        "workers",
+        MANAGER,
+        OPERATION,
+        handler!(start_worker),
+        "Start it and see it run.",
+    )
+    .ports(COMMAND),
+    http(
+        "stop-worker",
+        ("POST", "/api/workers/{worker_id}/stop"),
+        "workers",
+        MANAGER,
+        OPERATION,
+        handler!(stop_worker),
+        "Stop it and see it stopped.",
+    )
+    .optional_body("StopWorker")
+    .ports(COMMAND),
+    http(
+        "refresh-worker",
+        ("POST", "/api/workers/{worker_id}/refresh"),
+        "workers",
+        MANAGER,
+        OPERATION,
+        handler!(refresh_worker),
+        "Read its metrics now; at most once in 10 seconds.",
+    )
+    .ports(COMMAND),
+    http(
+        "set-worker-monitoring",
+        ("PUT", "/api/workers/{worker_id}/monitoring"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(set_worker_monitoring),
+        "Turn EC2 detailed monitoring on or off; the result tells its monthly cost.",
+    )
+    .body("SetMonitoring")
+    .ports(COMMAND),
+    http(
+        "get-worker-metrics",
+        ("GET", "/api/workers/{worker_id}/metrics"),
+        "workers",
+        USER,
+        (200, Some("SampleList")),
+        handler!(get_worker_metrics),
+        "The history of its readings.",
+    )
+    .query(SPAN),
+    http(
+        "list-worker-events",
+        ("GET", "/api/workers/{worker_id}/events"),
+        "workers",
+        USER,
+        (200, Some("EventList")),
+        handler!(list_worker_events),
+        "What happened to it, newest first.",
+    )
+    .query(PAGE),
+    http(
+        "set-cml-credentials",
+        ("PUT", "/api/workers/{worker_id}/cml-credentials"),
+        "workers",
+        ADMIN,
+        (204, None),
+        handler!(set_cml_credentials),
+        "Set the worker's own CML user and password; write-only.",
+    )
+    .body("SetCmlCredentials")
+    .zone(Zone::Cml)
+    .ports(&[Port::Issuer, Port::SecretsWrite, Port::TableRead, Port::TableWrite]),
+    http(
+        "repin-certificate",
+        ("POST", "/api/workers/{worker_id}/certificate"),
+        "workers",
+        ADMIN,
+        WORKER,
+        handler!(repin_certificate),
+        "Trust the certificate that the controller shows next.",
+    )
+    .ports(&[Port::Issuer, Port::TableRead, Port::TableWrite]),
     // Power
-    http("get-worker-power", ("GET", "/api/workers/{worker_id}/power"), "power", USER, (200, Some("WorkerPower")), handler!(get_worker_power), "Why it is up, what happens next, and when."),
+    http(
+        "get-worker-power",
+        ("GET", "/api/workers/{worker_id}/power"),
+        "power",
+        USER,
+        (200, Some("WorkerPower")),
+        handler!(get_worker_power),
+        "Why it is up, what happens next, and when.",
+    ),
     // Operations
-    http("get-operation", ("GET", "/api/operations/{operation_id}"), "operations", USER, (200, Some("Operation")), handler!(get_operation), "One operation."),
-    http("list-operations", ("GET", "/api/operations"), "operations", USER, (200, Some("OperationList")), handler!(list_operations), "List operations, newest first.")
-        .query(OPERATION_FILTER),
+    http(
+        "get-operation",
+        ("GET", "/api/operations/{operation_id}"),
+        "operations",
+        USER,
+        (200, Some("Operation")),
+        handler!(get_operation),
+        "One operation.",
+    ),
+    http(
+        "list-operations",
+        ("GET", "/api/operations"),
+        "operations",
+        USER,
+        (200, Some("OperationList")),
+        handler!(list_operations),
+        "List operations, newest first.",
+    )
+    .query(OPERATION_FILTER),
     // System
-    http("health", ("GET", "/api/health"), "system", Access::Public, (200, Some("Health")), handler!(health), "Whether the product works, and what it depends on.")
-        .ports(&[Port::TableRead]),
-    http("openapi", ("GET", "/api/openapi.json"), "system", Access::Public, (200, None), handler!(openapi), "The OpenAPI document.")
-        .ports(&[]),
-    http("docs", ("GET", "/api/docs"), "system", Access::Public, (200, None), handler!(docs), "A page to read and try the API.")
-        .ports(&[]),
-    http("fleet-metrics", ("GET", "/api/fleet/metrics"), "system", USER, (200, Some("FleetMetrics")), handler!(fleet_metrics), "The fleet in numbers."),
-    http("prometheus", ("GET", "/api/metrics"), "system", USER, (200, None), handler!(prometheus), "The same in Prometheus text."),
+    http(
+        "health",
+        ("GET", "/api/health"),
+        "system",
+        Access::Public,
+        (200, Some("Health")),
+        handler!(health),
+        "Whether the product works, and what it depends on.",
+    )
+    .ports(&[Port::TableRead]),
+    http(
+        "openapi",
+        ("GET", "/api/openapi.json"),
+        "system",
+        Access::Public,
+        (200, None),
+        handler!(openapi),
+        "The OpenAPI document.",
+    )
+    .ports(&[]),
+    http(
+        "docs",
+        ("GET", "/api/docs"),
+        "system",
+        Access::Public,
+        (200, None),
+        handler!(docs),
+        "A page to read and try the API.",
+    )
+    .ports(&[]),
+    http(
+        "fleet-metrics",
+        ("GET", "/api/fleet/metrics"),
+        "system",
+        USER,
+        (200, Some("FleetMetrics")),
+        handler!(fleet_metrics),
+        "The fleet in numbers.",
+    ),
+    http(
+        "prometheus",
+        ("GET", "/api/metrics"),
+        "system",
+        USER,
+        (200, None),
+        handler!(prometheus),
+        "The same in Prometheus text.",
+    ),
     // Metrics collection
     Function {
         name: "dispatch-metrics",
@@ -198,7 +383,13 @@ pub static FUNCTIONS: &[Function] = &[
         name: "record-instance-state",
         zone: Zone::Fleet,
         trigger: Trigger::Ec2StateChange,
-        ports: &[Port::Ec2Read, Port::Send(Queue::Operations), Port::Send(Queue::Power), Port::TableRead, Port::TableWrite],
+        ports: &[
+            Port::Ec2Read,
+            Port::Send(Queue::Operations),
+            Port::Send(Queue::Power),
+            Port::TableRead,
+            Port::TableWrite,
+        ],
         summary: "Record what EC2 says happened to an instance, and hurry what waits for it.",
     },
 ];

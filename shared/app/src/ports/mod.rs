@@ -1,8 +1,8 @@
 //! What the use cases need of the world, as small as they need it. Adapters implement these; every
 //! outgoing call of an adapter has a timeout and a bound on what it reads.
 
-mod cml;
 mod cloudwatch;
+mod cml;
 mod ec2;
 mod queues;
 mod secrets;

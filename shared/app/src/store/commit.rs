@@ -94,7 +94,8 @@ impl Store {
         }
         if let Some(operation) = &commit.operation {
             let due = due_item::operation_due_item(operation.id, operation.requested_at);
-            writes.push((Guard::Free, Write::Put(operation_item(operation, operation_retention), Condition::NotExists)));
+            writes
+                .push((Guard::Free, Write::Put(operation_item(operation, operation_retention), Condition::NotExists)));
             writes.push((Guard::Free, Write::Put(due, Condition::None)));
         }
         if let Some(power) = &commit.power {

@@ -57,10 +57,8 @@ impl Store {
     /// # Errors
     /// The table failed.
     pub async fn latest<R: Readings>(&self, id: WorkerId) -> Result<Option<R>, AppError> {
-        let query = Query::partition(keys::worker(id).pk)
-            .prefix(&format!("TELEMETRY#{}#", R::SOURCE))
-            .newest_first()
-            .limit(1);
+        let query =
+            Query::partition(keys::worker(id).pk).prefix(&format!("TELEMETRY#{}#", R::SOURCE)).newest_first().limit(1);
         let page = self.table.query(&query).await?;
         page.items.first().map(|item| read_hour(item).map(|hour| hour.latest)).transpose()
     }
@@ -136,10 +134,8 @@ impl Store {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<(&'static str, Sample)>, AppError> {
-        let (first, last) = (
-            keys::telemetry(id, R::SOURCE, &keys::hour(from)),
-            keys::telemetry(id, R::SOURCE, &keys::hour(to)),
-        );
+        let (first, last) =
+            (keys::telemetry(id, R::SOURCE, &keys::hour(from)), keys::telemetry(id, R::SOURCE, &keys::hour(to)));
         let page = self.table.query(&Query::partition(first.pk).between(first.sk, last.sk).limit(25)).await?;
         let mut samples = Vec::new();
         for item in &page.items {

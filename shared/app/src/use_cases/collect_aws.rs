@@ -75,7 +75,8 @@ async fn record_states(
     let mut running = BTreeMap::new();
     for (id, worker) in by_instance {
         let shown = seen.get(id).copied().map_or(Seen::Absent, Seen::Present);
-        let after = observe(ctx, worker, &Actor::metrics(), |worker| observe_instance(worker, shown, ctx.now())).await?;
+        let after =
+            observe(ctx, worker, &Actor::metrics(), |worker| observe_instance(worker, shown, ctx.now())).await?;
         if after.status != worker.status {
             hurry(ctx, after.id).await?;
         }
@@ -94,8 +95,7 @@ async fn status_checks(
     let mut all = BTreeMap::new();
     for chunk in ids.chunks(STATUS_BATCH) {
         for checks in ec2.status_checks(&message.place, chunk).await? {
-            let reading =
-                Ec2Reading { instance_check: Some(checks.instance), system_check: Some(checks.system) };
+            let reading = Ec2Reading { instance_check: Some(checks.instance), system_check: Some(checks.system) };
             all.insert(checks.id, reading);
         }
     }

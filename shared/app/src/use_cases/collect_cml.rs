@@ -45,8 +45,7 @@ async fn collect_one(ctx: &Context, cml: &dyn Cml, secrets: &dyn Secrets, worker
     if let Err(why) = may_be_asked(ctx, &worker, &endpoint, now).await? {
         return note(ctx, &worker, now, ServiceStatus::Unavailable, why).await;
     }
-    let mut target =
-        CmlTarget { worker: worker.id, endpoint, certificate_sha256: worker.certificate_sha256.clone() };
+    let mut target = CmlTarget { worker: worker.id, endpoint, certificate_sha256: worker.certificate_sha256.clone() };
     let contact = match cml.system_information(&target).await {
         Ok(contact) => contact,
         Err(error) => {
@@ -127,10 +126,9 @@ fn service_of(error: &CmlError) -> ServiceStatus {
     match error.kind {
         CmlErrorKind::Unreachable => ServiceStatus::Unavailable,
         CmlErrorKind::NotReady => ServiceStatus::Starting,
-        CmlErrorKind::CertificateChanged
-        | CmlErrorKind::Denied
-        | CmlErrorKind::Refused
-        | CmlErrorKind::Malformed => ServiceStatus::Error,
+        CmlErrorKind::CertificateChanged | CmlErrorKind::Denied | CmlErrorKind::Refused | CmlErrorKind::Malformed => {
+            ServiceStatus::Error
+        }
     }
 }
 
@@ -163,8 +161,7 @@ async fn store_reading(
                     // Only a reading that tells both who did something and what runs says anything about idleness.
                     if let (Some(events), Some(nodes)) = (&reading.telemetry, reading.cml.running_nodes) {
                         next.read_at = Some(now);
-                        next.activity =
-                            before.activity.after(events, reading.our_user_id.as_deref(), Some(nodes), now);
+                        next.activity = before.activity.after(events, reading.our_user_id.as_deref(), Some(nodes), now);
                     }
                 }
                 Err(error) => {

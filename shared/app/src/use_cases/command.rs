@@ -31,7 +31,10 @@ impl IdempotencyKey {
     /// The key `key` that `subject` gave to a request of `function`; `request` is all of it that counts.
     #[must_use]
     pub fn new(subject: &str, function: &str, key: &str, request: &[u8]) -> Self {
-        Self { hash: digest(&[subject.as_bytes(), function.as_bytes(), key.as_bytes()]), fingerprint: digest(&[request]) }
+        Self {
+            hash: digest(&[subject.as_bytes(), function.as_bytes(), key.as_bytes()]),
+            fingerprint: digest(&[request]),
+        }
     }
 }
 
@@ -163,9 +166,7 @@ pub fn new_operation(ctx: &Context, task: Task, target: Option<WorkerId>, asked:
 /// [`AppError::Stale`].
 pub fn check_version(asked: &Asked, worker: &Worker) -> Result<(), AppError> {
     match asked.if_match {
-        Some(expected) if expected != worker.version => {
-            Err(AppError::Stale { expected, current: worker.version })
-        }
+        Some(expected) if expected != worker.version => Err(AppError::Stale { expected, current: worker.version }),
         _ => Ok(()),
     }
 }

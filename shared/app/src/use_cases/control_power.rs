@@ -85,11 +85,8 @@ async fn control_one(ctx: &Context, worker: Worker, seen: &SeenByPlace) -> Resul
         return ctx.store.drop_power(worker.id).await;
     }
     let readings: CmlReadings = ctx.store.latest(worker.id).await?.unwrap_or_default();
-    let evidence = Evidence {
-        read_at: readings.read_at,
-        running_nodes: readings.cml.running_nodes,
-        activity: readings.activity,
-    };
+    let evidence =
+        Evidence { read_at: readings.read_at, running_nodes: readings.cml.running_nodes, activity: readings.activity };
     let now = ctx.now();
     let mut decision = decide(&worker, &evidence, &ctx.settings.power, now);
     if decision.action == PowerAction::Stop {

@@ -17,7 +17,9 @@ pub fn check_endpoint(text: &str, allow_loopback: bool) -> Result<(), InvalidFie
     if authority.is_empty() || text.len() > 260 {
         return wrong("must be https:// and a host name or address");
     }
-    let Some(host) = host_of(authority) else { return wrong("must be https:// and a host name or address, with at most a port") };
+    let Some(host) = host_of(authority) else {
+        return wrong("must be https:// and a host name or address, with at most a port");
+    };
     match host.parse::<IpAddr>() {
         Ok(address) if forbidden(address, allow_loopback) => {
             wrong("must not be a loopback, link-local, unspecified or multicast address")
@@ -39,7 +41,10 @@ pub fn check_credentials_ref(text: &str) -> Result<(), InvalidField> {
     if fine {
         Ok(())
     } else {
-        Err(InvalidField::new("cml_credentials_ref", "must have 1 to 128 letters, digits, dots, hyphens or underscores"))
+        Err(InvalidField::new(
+            "cml_credentials_ref",
+            "must have 1 to 128 letters, digits, dots, hyphens or underscores",
+        ))
     }
 }
 
@@ -98,7 +103,12 @@ mod tests {
         ] {
             assert!(check_endpoint(bad, false).is_err(), "{bad}");
         }
-        for good in ["https://cml.example.org", "https://10.0.0.7", "https://cml.example.org:8443/", "https://[2001:db8::1]:443"] {
+        for good in [
+            "https://cml.example.org",
+            "https://10.0.0.7",
+            "https://cml.example.org:8443/",
+            "https://[2001:db8::1]:443",
+        ] {
             assert!(check_endpoint(good, false).is_ok(), "{good}");
         }
         assert!(check_endpoint("https://127.0.0.1:8443", true).is_ok());

@@ -15,12 +15,7 @@ use crate::store::Commit;
 ///
 /// # Errors
 /// What is wrong with the input, by field; the worker is gone; the version does not fit; or a port failed.
-pub async fn update_worker(
-    ctx: &Context,
-    asked: &Asked,
-    id: WorkerId,
-    mut update: Update,
-) -> Result<Worker, AppError> {
+pub async fn update_worker(ctx: &Context, asked: &Asked, id: WorkerId, mut update: Update) -> Result<Worker, AppError> {
     check(ctx, &mut update)?;
     let before = ctx.store.worker(id).await?;
     let wish = Command::Update(update.clone());

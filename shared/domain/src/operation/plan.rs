@@ -133,7 +133,9 @@ fn terminate(worker: &Worker, seen: Seen<'_>) -> Step {
 
 fn with_instance(seen: Seen<'_>, step: impl FnOnce(&InstanceObservation) -> Step) -> Step {
     match seen {
-        Seen::Present(instance) if matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) => {
+        Seen::Present(instance)
+            if matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) =>
+        {
             gone(instance)
         }
         Seen::Present(instance) => step(instance),
@@ -148,8 +150,5 @@ fn gone(instance: &InstanceObservation) -> Step {
 }
 
 fn superseded(worker: &Worker) -> Step {
-    Step::Fail(
-        "superseded",
-        format!("The worker is wanted {} by now. {}", worker.desired.name(), worker.state_reason),
-    )
+    Step::Fail("superseded", format!("The worker is wanted {} by now. {}", worker.desired.name(), worker.state_reason))
 }

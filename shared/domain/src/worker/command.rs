@@ -96,7 +96,10 @@ pub fn command(worker: &Worker, command: &Command) -> Result<Vec<WorkerEvent>, R
             if worker.instance.is_none() {
                 return Err(Refusal::NotLaunched { verb: "monitored" });
             }
-            Ok(changed(worker.spec.detailed_monitoring != *enabled, WorkerEvent::MonitoringWished { enabled: *enabled }))
+            Ok(changed(
+                worker.spec.detailed_monitoring != *enabled,
+                WorkerEvent::MonitoringWished { enabled: *enabled },
+            ))
         }
         Command::Repin => {
             refuse_gone(worker, "changed")?;

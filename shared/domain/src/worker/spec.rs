@@ -153,9 +153,8 @@ pub fn check_idle_timeout(minutes: u32) -> Result<u32, InvalidField> {
 fn is_instance_type(text: &str) -> bool {
     text.len() <= 32
         && text.split_once('.').is_some_and(|(family, size)| {
-            let word = |t: &str| {
-                !t.is_empty() && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            };
+            let word =
+                |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             word(family) && word(size)
         })
 }
@@ -197,7 +196,10 @@ mod tests {
         }
         .check(&mut invalid);
         let fields: Vec<&str> = invalid.0.iter().map(|f| f.field.as_str()).collect();
-        assert_eq!(fields, ["instance_type", "ami_id", "subnet_id", "security_group_ids[1]", "volume_gib", "user_data"]);
+        assert_eq!(
+            fields,
+            ["instance_type", "ami_id", "subnet_id", "security_group_ids[1]", "volume_gib", "user_data"]
+        );
     }
 
     #[test]

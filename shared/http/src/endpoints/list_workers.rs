@@ -1,8 +1,8 @@
 //! `GET /api/workers`
 
 use app::use_cases::read_workers::{WorkerFilter, list_workers};
-use domain::worker::WorkerStatus;
 use domain::Region;
+use domain::worker::WorkerStatus;
 
 use crate::problem::Problem;
 use crate::request::Request;

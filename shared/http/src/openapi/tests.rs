@@ -45,7 +45,7 @@ fn every_schema_that_is_named_exists() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     for (name, endpoint) in endpoints() {
-        for schema in endpoint.body.into_iter().chain(endpoint.answer.1) {
+        for schema in endpoint.body.map(|body| body.name).into_iter().chain(endpoint.answer.1) {
             assert!(schemas.contains_key(schema), "{name} names the schema {schema}");
         }
     }
@@ -98,7 +98,7 @@ fn the_endpoints_and_who_may_call_them() {
     PATCH /api/workers/{worker_id} -> update-worker, manager, 200 400 401 403 404 409 412 413 415 422 503
     DELETE /api/workers/{worker_id} -> terminate-worker, admin, 202 400 401 403 404 409 412 503
     POST /api/workers/{worker_id}/start -> start-worker, manager, 202 400 401 403 404 409 412 422 503
-    POST /api/workers/{worker_id}/stop -> stop-worker, manager, 202 400 401 403 404 409 412 422 503
+    POST /api/workers/{worker_id}/stop -> stop-worker, manager, 202 400 401 403 404 409 412 413 415 422 503
     POST /api/workers/{worker_id}/refresh -> refresh-worker, manager, 202 400 401 403 404 409 412 422 429 503
     PUT /api/workers/{worker_id}/monitoring -> set-worker-monitoring, admin, 202 400 401 403 404 409 412 413 415 422 503
     GET /api/workers/{worker_id}/metrics -> get-worker-metrics, user, 200 400 401 403 404 422 503

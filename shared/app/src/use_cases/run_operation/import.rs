@@ -32,7 +32,10 @@ pub(super) async fn advance(
         Ok(found) => found,
         Err(error) if error.retryable() => {
             let wait = error.class().backoff(operation.attempts, ctx.random.next());
-            return Ok(Progress::Waiting(format!("EC2 to answer ({}: {})", error.code, error.message), ctx.now() + wait));
+            return Ok(Progress::Waiting(
+                format!("EC2 to answer ({}: {})", error.code, error.message),
+                ctx.now() + wait,
+            ));
         }
         Err(error) => return Ok(Progress::Failed(error.code, error.message)),
     };

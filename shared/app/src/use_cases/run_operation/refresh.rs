@@ -17,9 +17,9 @@ pub(super) async fn advance(ctx: &Context, operation: &mut Operation, id: Worker
         return Ok(Progress::failed("not_running", message));
     }
     let others = ctx.store.list_operations(Some(id), 20, None).await?.items;
-    let earlier = others.iter().find(|other| {
-        other.task == Task::RefreshWorker && !other.status.is_final() && other.id < operation.id
-    });
+    let earlier = others
+        .iter()
+        .find(|other| other.task == Task::RefreshWorker && !other.status.is_final() && other.id < operation.id);
     if let Some(earlier) = earlier {
         let message = format!("A refresh is already under way: operation {}.", earlier.id);
         return Ok(Progress::failed("already_asked", message));
