@@ -14,8 +14,9 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use domain::Timestamp;
 
+use crate::backend::{Backend, TABLE_NAME};
+use crate::error::StackError;
 use crate::queues::{MAX_RECEIVES, Received, Source};
-use crate::stack::{Backend, StackError, TABLE_NAME};
 
 /// SQS' longest poll would outlast the SDK's patience with one attempt; this one does not.
 const POLL_SECS: i32 = 4;

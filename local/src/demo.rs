@@ -13,10 +13,10 @@ use local_state::Documents;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::error::StackError;
 use crate::gateway::Gateway;
 use crate::oidc::Issuer;
 use crate::pump::running;
-use crate::stack::StackError;
 
 const KIND: &str = "stack";
 const ID: &str = "demo";

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::stack::StackError;
+use crate::error::StackError;
 
 /// Serves the database in that file until `stop` is true or gone; where it listens.
 pub(crate) async fn serve(

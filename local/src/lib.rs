@@ -1,10 +1,12 @@
 //! The one-machine stack: gateway, event pump, embedded `DynamoDB` and queues, simulated EC2, CloudWatch
 //! and CML controllers, and a sign-in, in one process. The functions in it are those that Lambda runs.
 
+mod backend;
 mod backend_aws;
 mod clock;
 mod demo;
 mod dynamo;
+mod error;
 mod gateway;
 mod invoke;
 mod levers;
@@ -17,6 +19,7 @@ mod routed_cml;
 mod secrets;
 mod stack;
 
+pub use error::StackError;
 pub use oidc::{CLIENT_ID, KeyError};
 pub use options::{Backend, Options};
-pub use stack::{ACCOUNT, Stack, StackError};
+pub use stack::{ACCOUNT, Stack};

@@ -1,5 +1,6 @@
 //! `local`: the whole product on one machine.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -48,11 +49,13 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "what a person who started it wants to know; the log goes to stderr")]
+/// What a person who started it wants to know; the log goes to stderr.
 fn greet(url: &str, options: &Options) {
     let data_dir = options.data_dir.display();
     let speed = options.speed;
-    println!(
+    // Whoever read the first lines may have gone (`local | head`): that must not end the product.
+    let _unread = writeln!(
+        std::io::stdout(),
         r#"
 CML Cloud Manager is at {url}   (documentation: {url}/api/docs, levers: {url}/dev)
 Fleet time runs {speed} times as fast as yours. Data: {data_dir}

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::error::PortError;
-use app::ports::{Clock, Ec2, Queues, Random, Table};
+use app::ports::{Clock, Ec2, Random};
 use app::settings::FLEET_CREDENTIALS_REF;
 use app::{Context, Settings};
 use aws::DynamoTable;
@@ -15,70 +14,30 @@ use functions::{OsRandom, SystemClock, World};
 use http_api::auth::{AuthConfig, Authenticator};
 use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME};
 use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
-use local_state::{Documents, StateError};
+use local_state::Documents;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::backend::{Backend, TABLE_NAME};
 use crate::clock::FleetClock;
 use crate::demo::Demo;
+use crate::error::StackError;
 use crate::gateway::Gateway;
 use crate::invoke::Invoker;
 use crate::levers::{self, Levers};
-use crate::oidc::{self, Issuer, KeyError};
+use crate::oidc::{self, Issuer};
 use crate::options::{self, Options};
 use crate::pump::{Parts, Pump};
-use crate::queues::{DurableQueues, Source};
+use crate::queues::DurableQueues;
 use crate::routed_cml::RoutedCml;
 use crate::secrets::LocalSecrets;
 use crate::{backend_aws, dynamo};
 
 /// The account that the simulated world belongs to.
 pub const ACCOUNT: &str = "123456789012";
-/// The table's name.
-pub(crate) const TABLE_NAME: &str = "cml-cloud-manager";
 /// How long connections may take to end when the stack stops.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The stack cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// A file or a port cannot be had.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// The port is taken or not allowed.
-    #[error("port {port} of 127.0.0.1 cannot be used: {source}; choose another with --port")]
-    Port {
-        /// The port.
-        port: u16,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another stack uses the same data.
-    #[error("another stack is running on the data in {0}")]
-    InUse(String),
-    /// What was kept cannot be read.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The table or the queues cannot be had.
-    #[error(transparent)]
-    Adapter(#[from] PortError),
-    /// The issuer cannot sign.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// Something else.
-    #[error("{0}")]
-    Start(String),
-}
-
-/// A table and queues.
-pub(crate) struct Backend {
-    pub(crate) table: Arc<dyn Table>,
-    pub(crate) queues: Arc<dyn Queues>,
-    pub(crate) source: Arc<dyn Source>,
-    /// The queues, if they are in this process.
-    pub(crate) embedded: Option<DurableQueues>,
-}
 
 /// The whole product, running. Dropped, it stops at once; [`Stack::shutdown`] lets it finish.
 pub struct Stack {

@@ -5,10 +5,10 @@ use futures::future::BoxFuture;
 
 use app::ports::Queue;
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 /// One Lambda function: an endpoint or a consumer.
 #[derive(Clone, Copy)]

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
-use app::Context;
-use app::ports::Secrets;
 use futures::FutureExt;
 use tracing::Instrument;
 
-use crate::auth::Authenticator;
+use crate::api::Api;
 use crate::function::{Access, Endpoint, Function};
 use crate::problem::Problem;
 use crate::request::{BODY_MAX_BYTES, Caller, Request};
@@ -17,17 +14,6 @@ use crate::response::Response;
 
 /// The service's name in every answer.
 const SERVICE_NAME: &str = "cml-cloud-manager";
-
-/// What endpoints work with. Cheap to clone.
-#[derive(Clone)]
-pub struct Api {
-    /// The store, the queues, the clocks and the settings.
-    pub context: Context,
-    /// Tells who calls.
-    pub auth: Arc<Authenticator>,
-    /// Where CML credentials are kept, for the endpoints that may write them.
-    pub secrets: Option<Arc<dyn Secrets>>,
-}
 
 /// A request as the border hands it over.
 #[derive(Clone, Debug, Default)]

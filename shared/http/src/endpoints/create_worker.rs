@@ -3,10 +3,10 @@
 use app::use_cases::create_worker::create_worker;
 
 use super::{accepted, asked};
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::CreateWorker;
 

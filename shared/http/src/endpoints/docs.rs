@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 const PAGE: &str = include_str!("docs.html");
 

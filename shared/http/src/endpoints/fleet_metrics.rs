@@ -2,10 +2,10 @@
 
 use app::use_cases::fleet_summary::fleet_summary;
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::FleetMetrics;
 

@@ -1,9 +1,9 @@
 //! `GET /api/operations/{operation_id}`
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::OperationView;
 

@@ -3,10 +3,10 @@
 use app::use_cases::read_workers::{HISTORY_MAX, HISTORY_PAGE, history};
 use domain::{InvalidField, Timestamp};
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::{SampleList, SampleView};
 

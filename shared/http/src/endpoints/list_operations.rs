@@ -4,10 +4,10 @@ use app::use_cases::list_operations::list_operations;
 use domain::operation::OperationStatus;
 use domain::{InvalidField, WorkerId};
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::{OperationList, OperationView};
 

@@ -1,9 +1,9 @@
 //! `GET /api/workers/{worker_id}/events`
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::{EventList, EventView};
 

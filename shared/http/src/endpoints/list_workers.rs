@@ -4,10 +4,10 @@ use app::use_cases::read_workers::{WorkerFilter, list_workers};
 use domain::Region;
 use domain::worker::WorkerStatus;
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::{WorkerList, WorkerView};
 

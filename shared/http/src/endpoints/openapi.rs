@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| crate::openapi::document().to_string());
 

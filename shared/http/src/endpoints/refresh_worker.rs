@@ -3,10 +3,10 @@
 use app::use_cases::refresh_worker::refresh_worker;
 
 use super::{accepted, asked};
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
     let id = request.worker_id()?;

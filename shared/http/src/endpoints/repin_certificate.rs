@@ -4,10 +4,10 @@ use app::use_cases::read_workers::details;
 use app::use_cases::update_worker::repin_certificate;
 
 use super::asked;
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::WorkerView;
 

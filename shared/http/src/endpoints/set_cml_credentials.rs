@@ -3,10 +3,10 @@
 use app::use_cases::set_cml_credentials::set_cml_credentials;
 
 use super::asked;
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::SetCmlCredentials;
 

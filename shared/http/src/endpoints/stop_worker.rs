@@ -4,10 +4,10 @@ use app::use_cases::worker_commands::stop_worker;
 use domain::InvalidField;
 
 use super::{accepted, asked};
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::StopWorker;
 

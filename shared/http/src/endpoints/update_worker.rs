@@ -5,10 +5,10 @@ use app::use_cases::update_worker::update_worker;
 use domain::Role;
 
 use super::asked;
+use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
-use crate::serve::Api;
 
 use crate::wire::{UpdateWorker, WorkerView};
 

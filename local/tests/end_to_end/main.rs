@@ -1,0 +1,78 @@
+//! The main job, as a person sees it: the real binary, over HTTP, 600 times as fast.
+
+mod process;
+
+use std::process::Command;
+
+use process::Product;
+use serde_json::Value;
+
+#[test]
+fn a_worker_is_created_read_idle_and_stopped_with_a_reason_and_kill_9_loses_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let product = Product::start(data.path());
+
+    let (status, operation) = product.create("lab-1", "key-1");
+    assert_eq!(status, 202, "{operation}");
+    let operation_path = format!("/api/operations/{}", operation["id"].as_str().unwrap());
+    // Killed at once: the wish is recorded, whatever of it was sent.
+    product.kill();
+    let product = Product::start(data.path());
+    let ended = product.wait_for(&operation_path, "ended", |op| op["finished_at"].is_string());
+    assert_eq!(ended["status"], "succeeded", "{ended:#}");
+    let worker_path = format!("/api/workers/{}", ended["result"]["worker_id"].as_str().unwrap());
+
+    let ready = product.wait_for(&worker_path, "ready with all readings", |worker| {
+        let metrics = &worker["metrics"];
+        worker["service_status"] == "available"
+            && metrics["ec2"]["last_checked_at"].is_string()
+            && metrics["cloudwatch"]["cpu_utilization"].is_number()
+            && metrics["cml"]["last_synced_at"].is_string()
+    });
+    assert_eq!(ready["metrics"]["cml"]["ready"], true);
+
+    let (status, again) = product.create("lab-1", "key-1");
+    assert_eq!((status, &again["id"]), (202, &operation["id"]));
+    assert_eq!(product.instances().len(), 1);
+    let (status, other) = product.create("lab-2", "key-1");
+    assert_eq!((status, &other["errors"][0]["field"]), (422, &Value::from("Idempotency-Key")));
+
+    let stopped = product.wait_for(&worker_path, "stopped", |worker| worker["status"] == "stopped");
+    let reason = stopped["power"]["state_reason"].as_str().unwrap();
+    assert!(reason.starts_with("Stopped by idle shutdown: No lab runs and nobody has used it since"), "{reason}");
+    let before = product.get(&format!("{worker_path}/events?limit=200"));
+
+    product.kill();
+    let product = Product::start(data.path());
+    let after = product.get(&format!("{worker_path}/events?limit=200"));
+    let (before, after) = (before["items"].as_array().unwrap(), after["items"].as_array().unwrap());
+    assert_eq!(&after[after.len() - before.len()..], &before[..]);
+    assert_eq!(product.get(&worker_path)["power"]["state_reason"], stopped["power"]["state_reason"]);
+    assert_eq!(product.create("lab-1", "key-1").1["id"], operation["id"]);
+    assert_eq!(product.instances().len(), 1);
+    let queues = product.get("/dev/queues");
+    let dead = queues.as_object().unwrap().values().map(|queue| queue["dead"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(dead, 0, "{queues:#}");
+}
+
+#[test]
+fn the_commands_of_the_readme_work_as_they_stand() {
+    let readme = include_str!("../../../README.md");
+    let block = readme.split("```sh main-job\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    // The product needs only Rust; this test also needs what the README's reader has.
+    let has = |tool: &str| Command::new(tool).arg("--version").output().is_ok();
+    if !has("curl") || !has("bash") {
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let product = Product::start(data.path());
+    let run = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", block])
+        .env("BASE", &product.base)
+        .env("no_proxy", "127.0.0.1")
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{out}\n{err}");
+    assert!(out.trim_end().lines().last().unwrap().starts_with("Stopped by idle shutdown:"), "{out}");
+}
