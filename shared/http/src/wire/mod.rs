@@ -5,12 +5,16 @@ mod fleet;
 mod operation;
 mod worker;
 mod worker_input;
+mod worker_metrics;
+mod worker_power;
 
 pub use event::{EventList, EventView};
 pub use fleet::{FleetMetrics, Health};
 pub use operation::{OperationList, OperationView};
-pub use worker::{SampleList, SampleView, WorkerList, WorkerPower, WorkerView};
+pub use worker::{WorkerList, WorkerView};
 pub use worker_input::{CreateWorker, ImportWorkers, SetCmlCredentials, SetMonitoring, StopWorker, UpdateWorker};
+pub use worker_metrics::{SampleList, SampleView};
+pub use worker_power::WorkerPower;
 
 use domain::{Actor, Timestamp};
 use serde::Serialize;
