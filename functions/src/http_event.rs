@@ -6,26 +6,34 @@ use http_api::serve::{Incoming, serve};
 use http_api::{Api, Function, Response};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use crate::{InvokeError, World};
 
-pub(crate) async fn answer(function: &Function, world: &World, event: &Value) -> Result<Value, InvokeError> {
+/// What cannot stand in a URI's query as it is. Source: WHATWG URL standard, "query percent-encode set".
+const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+pub(crate) async fn answer(function: &Function, world: &World, event: Value) -> Result<Value, InvokeError> {
     let incoming = incoming(event)?;
     let api = Api { context: world.context.clone(), auth: world.auth.clone(), secrets: world.secrets.clone() };
     Ok(outgoing(serve(&api, function, incoming).await))
 }
 
-fn incoming(event: &Value) -> Result<Incoming, InvokeError> {
+fn incoming(mut event: Value) -> Result<Incoming, InvokeError> {
+    // The query comes as the caller spelled it. lambda_http makes a URI of it, and panics when that cannot be.
+    if let Some(query) = event.get_mut("rawQueryString")
+        && let Some(text) = query.as_str()
+    {
+        *query = utf8_percent_encode(text, NOT_IN_A_QUERY).to_string().into();
+    }
     let request = lambda_http::request::from_str(&event.to_string())?;
     let last_of = |map: &lambda_http::aws_lambda_events::query_map::QueryMap| -> BTreeMap<String, String> {
         map.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     };
-    let (request_id, domain) = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => {
-            (context.request_id.clone().unwrap_or_default(), context.domain_name.clone())
-        }
-        _ => (String::new(), None),
+    let request_id = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone().unwrap_or_default(),
+        _ => String::new(),
     };
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in request.headers() {
@@ -33,13 +41,10 @@ fn incoming(event: &Value) -> Result<Incoming, InvokeError> {
         let text = value.to_str().unwrap_or("\u{fffd}");
         headers.entry(name.as_str().to_owned()).and_modify(|all| *all = format!("{all},{text}")).or_insert(text.into());
     }
-    let scheme = headers.get("x-forwarded-proto").map_or("https", String::as_str);
-    let host = domain.or_else(|| headers.get("host").cloned()).unwrap_or_default();
     Ok(Incoming {
         path: request.raw_http_path().to_owned(),
         path_parameters: last_of(&request.path_parameters()),
         query: last_of(&request.query_string_parameters()),
-        base_url: format!("{scheme}://{host}"),
         headers,
         request_id,
         body: match request.into_body() {

@@ -64,7 +64,7 @@ pub enum InvokeError {
 /// The invocation failed as a whole. A message that fails is no error: it is in the answer.
 pub async fn invoke(function: &'static Function, world: &World, event: Value) -> Result<Value, InvokeError> {
     if let Trigger::Http(_) = function.trigger {
-        return http_event::answer(function, world, &event).await;
+        return http_event::answer(function, world, event).await;
     }
     match function.name {
         "dispatch-metrics" => api::dispatch_metrics::run(world).await,

@@ -42,20 +42,28 @@ where
     answer(failed.collect())
 }
 
-/// The messages of a FIFO batch, in order, with the ids of those that cannot be read.
-pub(crate) fn read_all<M: Message>(event: Value) -> Result<(Vec<(String, M)>, Vec<String>), InvokeError> {
+/// A FIFO batch, read.
+pub(crate) struct Batch<M> {
+    /// The messages with their ids, in order.
+    pub(crate) messages: Vec<(String, M)>,
+    /// The ids of those that cannot be read.
+    pub(crate) unreadable: Vec<String>,
+}
+
+/// The messages of a FIFO batch.
+pub(crate) fn read_all<M: Message>(event: Value) -> Result<Batch<M>, InvokeError> {
     let event: SqsEvent = serde_json::from_value(event)?;
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let mut batch = Batch { messages: Vec::new(), unreadable: Vec::new() };
     for record in &event.records {
         match read(record) {
-            Ok(message) => good.push((id(record), message)),
+            Ok(message) => batch.messages.push((id(record), message)),
             Err(error) => {
                 tracing::error!(message_id = id(record), why = describe(&error), "a message cannot be read");
-                bad.push(id(record));
+                batch.unreadable.push(id(record));
             }
         }
     }
-    Ok((good, bad))
+    Ok(batch)
 }
 
 /// The partial batch answer.

@@ -24,14 +24,14 @@ async fn main() -> Result<(), Error> {
     let world = environment.api_world(function).await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let world = &world;
-        async move { invoke(function, world, event.payload).await.map_err(diagnostic) }
+        async move { invoke(function, world, event.payload).await.map_err(|error| diagnostic(&error)) }
     }))
     .await
 }
 
 /// What Lambda shows of a failed invocation: its kind, to alarm on, and its words, for the log.
-fn diagnostic(error: InvokeError) -> Diagnostic {
-    let kind = match &error {
+fn diagnostic(error: &InvokeError) -> Diagnostic {
+    let kind = match error {
         InvokeError::App(app) if app.retryable() => "Retryable",
         InvokeError::App(_) => "Failed",
         InvokeError::Event(_) | InvokeError::Malformed(_) => "MalformedEvent",

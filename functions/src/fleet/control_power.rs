@@ -5,10 +5,11 @@ use app::use_cases::control_power::control_power;
 use domain::WorkerId;
 use serde_json::Value;
 
-use crate::{InvokeError, World, queue_event};
+use crate::queue_event::{self, Batch};
+use crate::{InvokeError, World};
 
 pub(crate) async fn run(world: &World, event: Value) -> Result<Value, InvokeError> {
-    let (messages, mut failed) = queue_event::read_all::<ControlPower>(event)?;
+    let Batch { messages, unreadable: mut failed } = queue_event::read_all::<ControlPower>(event)?;
     let mut ids: Vec<WorkerId> = messages.iter().map(|(_, message)| message.worker_id).collect();
     ids.sort_unstable();
     ids.dedup();

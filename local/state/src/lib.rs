@@ -90,7 +90,8 @@ impl Documents {
     pub fn all<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(String, T)>, StateError> {
         let rows: Vec<(String, String)> = {
             let connection = self.connection();
-            let mut statement = connection.prepare_cached("SELECT id, body FROM documents WHERE kind = ?1 ORDER BY id")?;
+            let mut statement =
+                connection.prepare_cached("SELECT id, body FROM documents WHERE kind = ?1 ORDER BY id")?;
             let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<Result<_, _>>()?
         };

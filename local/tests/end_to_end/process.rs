@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running product; killed when dropped.
-pub struct Product {
+pub(crate) struct Product {
     child: Child,
-    pub base: String,
+    pub(crate) base: String,
     client: reqwest::blocking::Client,
     token: String,
 }
 
 impl Product {
     /// Starts it on `data`, 600 times as fast, and signs in as admin.
-    pub fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_local"))
             .args(["--port", "0", "--empty", "--speed", "600", "--data-dir"])
             .arg(data)
@@ -51,18 +51,18 @@ impl Product {
     }
 
     /// `kill -9`.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
         request.send().and_then(reqwest::blocking::Response::json).expect("an answer")
     }
 
     /// POSTs a worker under a key: status and answer.
-    pub fn create(&self, name: &str, key: &str) -> (u16, Value) {
+    pub(crate) fn create(&self, name: &str, key: &str) -> (u16, Value) {
         let body = json!({ "name": name, "region": "us-east-1" });
         let request = self.client.post(format!("{}/api/workers", self.base)).bearer_auth(&self.token);
         let answer = request.header("idempotency-key", key).json(&body).send().expect("an answer");
@@ -70,7 +70,7 @@ impl Product {
     }
 
     /// The answer at `path` once it is as wanted.
-    pub fn wait_for(&self, path: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for(&self, path: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let seen = self.get(path);
@@ -83,7 +83,7 @@ impl Product {
     }
 
     /// The ids of instances that are not terminated.
-    pub fn instances(&self) -> Vec<String> {
+    pub(crate) fn instances(&self) -> Vec<String> {
         let all = self.get("/dev/cloud/instances");
         let live = all["items"].as_array().expect("a list").iter().filter(|one| one["state"] != "terminated");
         live.map(|one| one["instance_id"].as_str().expect("an id").to_owned()).collect()

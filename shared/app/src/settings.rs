@@ -54,6 +54,12 @@ impl Settings {
         }
     }
 
+    /// What EC2 or CML said longer ago than this says nothing about now: three rounds of collection.
+    #[must_use]
+    pub fn reading_valid_for(&self) -> SignedDuration {
+        self.metrics_interval * 3
+    }
+
     /// The image name pattern of a region.
     #[must_use]
     pub fn ami_name(&self, region: &Region) -> &str {

@@ -1,6 +1,6 @@
 //! Who used a worker, and when: what CML's telemetry and node counts tell.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// One entry of CML's telemetry feed, reduced to what is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ const BY_PEOPLE: [&str; 9] = [
     "user_activity",
     "wipe_node",
 ];
+
+/// How far a controller's clock may run ahead of ours.
+const CLOCK_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is known of a worker's use, kept from one reading to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,10 +59,12 @@ impl Activity {
         now: Timestamp,
     ) -> Self {
         let mut next = self.clone();
-        for event in events.iter().filter(|event| self.high_water.is_none_or(|mark| event.at > mark)) {
-            // A controller's clock may run ahead; an entry from the future must not keep it up for ever.
+        // A controller's clock may run ahead a little. What it dates far ahead says nothing, and as a
+        // mark it would hide everything until then.
+        let believed = now + CLOCK_AHEAD;
+        for event in events.iter().filter(|e| e.at <= believed && self.high_water.is_none_or(|mark| e.at > mark)) {
+            next.high_water = next.high_water.max(Some(event.at));
             let at = event.at.min(now);
-            next.high_water = next.high_water.max(Some(at));
             let person = BY_PEOPLE.contains(&event.category.as_str())
                 && (our_user_id.is_none() || event.user_id.as_deref() != our_user_id);
             if person && next.person_at.is_none_or(|known| at > known) {
@@ -123,9 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_from_the_future_counts_as_now() {
-        let seen = Activity::default().after(&[event("start_lab", 9_999, None)], None, None, at(100));
-        assert_eq!(seen.person_at, Some(at(100)));
+    fn an_entry_a_little_ahead_counts_once_as_now_and_one_far_ahead_never() {
+        let ahead = [event("start_lab", 500, None), event("stop_lab", 9_999, None)];
+        let seen = Activity::default().after(&ahead, None, None, at(100));
+        assert_eq!((seen.person_at, seen.person_did.as_deref()), (Some(at(100)), Some("start_lab")));
+        let later = seen.after(&ahead, None, None, at(200));
+        assert_eq!(later.person_at, Some(at(100)));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 pub mod activity;
 pub mod actor;
+#[cfg(test)]
+mod fixture;
 pub mod id;
 pub mod instance;
 pub mod invalid;

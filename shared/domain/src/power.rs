@@ -18,8 +18,10 @@ pub struct PowerPolicy {
     pub minimum_uptime: SignedDuration,
     /// Readings older than this say nothing about now.
     pub reading_valid_for: SignedDuration,
-    /// A worker is looked at again after this long at the latest.
+    /// A worker that runs or changes is looked at again after this long at the latest.
     pub check_every: SignedDuration,
+    /// The same for one that is settled: commands and EC2's notifications come in between.
+    pub check_settled_every: SignedDuration,
 }
 
 impl Default for PowerPolicy {
@@ -30,6 +32,7 @@ impl Default for PowerPolicy {
             minimum_uptime: SignedDuration::from_mins(15),
             reading_valid_for: SignedDuration::from_mins(15),
             check_every: SignedDuration::from_mins(5),
+            check_settled_every: SignedDuration::from_mins(15),
         }
     }
 }
@@ -43,6 +46,8 @@ pub struct Evidence {
     pub running_nodes: Option<u32>,
     /// Who used it, and when.
     pub activity: Activity,
+    /// An operation on it is under way.
+    pub operation_under_way: bool,
 }
 
 /// What to do.
@@ -90,24 +95,52 @@ pub struct PowerDecision {
     pub next_action_at: Option<Timestamp>,
     /// When to judge again.
     pub next_check_at: Timestamp,
+    /// CML must be read again before a stop can be judged.
+    pub read_first: bool,
 }
+
+/// A stop is judged on a reading from the deadline, not from minutes before it: it is asked for this
+/// long before, and may be this much older.
+const READ_BEFORE_STOP: SignedDuration = SignedDuration::from_secs(60);
+const READING_SLACK: SignedDuration = SignedDuration::from_secs(90);
 
 /// Judges one worker.
 #[must_use]
 pub fn decide(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> PowerDecision {
-    let later = now + policy.check_every;
-    let none = |reason: String| PowerDecision {
-        action: PowerAction::None,
-        reason,
-        idle_since: None,
-        next_action_at: None,
-        next_check_at: later,
+    let none = |reason: String| {
+        let settled = matches!(worker.status, WorkerStatus::Stopped | WorkerStatus::Failed | WorkerStatus::Terminated);
+        let every = if settled { policy.check_settled_every } else { policy.check_every };
+        PowerDecision {
+            action: PowerAction::None,
+            reason,
+            idle_since: None,
+            next_action_at: None,
+            next_check_at: now + every,
+            read_first: false,
+        }
     };
+    let wish = (worker.desired, evidence.operation_under_way);
     if worker.status != WorkerStatus::Running {
-        return none(format!("Nothing to stop: the worker is {}. {}", worker.status.name(), worker.state_reason));
+        let advice = match wish {
+            (DesiredState::Running, false) if !worker.is_booting() => {
+                " It is wanted running, and nothing is under way: start it again."
+            }
+            _ => "",
+        };
+        return none(format!(
+            "Nothing to stop: the worker is {}. {}{advice}",
+            worker.status.name(),
+            worker.state_reason
+        ));
     }
-    if worker.desired != DesiredState::Running {
-        return none(format!("It is already wanted {}. {}", worker.desired.name(), worker.state_reason));
+    match wish {
+        (DesiredState::Running, _) => {}
+        (_, true) => return none(format!("It is being {}. {}", worker.desired.name(), worker.state_reason)),
+        (DesiredState::Terminated, false) => {
+            return none(format!("It runs, though it is wanted terminated: delete it again. {}", worker.state_reason));
+        }
+        // Started by hand, or a stop that failed: it runs and is billed, so it is judged like any other.
+        (DesiredState::Stopped, false) => {}
     }
     if !policy.idle_shutdown {
         return none("Idle shutdown is switched off for the fleet.".into());
@@ -119,30 +152,29 @@ pub fn decide(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: T
 }
 
 fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> PowerDecision {
-    let wait = |reason: String, idle_since: Option<Timestamp>, stop_at: Option<Timestamp>| PowerDecision {
+    let unsure = |reason: String| PowerDecision {
         action: PowerAction::Wait,
         reason,
-        idle_since,
-        next_action_at: stop_at,
-        // Not later than the deadline, so that the stop comes within one tick of it.
-        next_check_at: stop_at.unwrap_or(Timestamp::MAX).min(now + policy.check_every),
+        idle_since: None,
+        next_action_at: None,
+        next_check_at: now + policy.check_every,
+        read_first: false,
     };
     // An import may run without our knowing since when: count from what is recorded.
     // Nor may an import stop at once what was idle before anyone here knew of it.
     let running_since = worker.running_since.unwrap_or(worker.updated_at).max(worker.created_at);
     let Some(read_at) = evidence.read_at.filter(|at| *at >= running_since) else {
-        return wait("CML has not been read since the start, so nobody knows whether it is used.".into(), None, None);
+        return unsure("CML has not been read since the start, so nobody knows whether it is used.".into());
     };
     if now.duration_since(read_at) > policy.reading_valid_for {
-        let reason = format!("CML was last read at {}; what happened since is not known.", minute(read_at));
-        return wait(reason, None, None);
+        return unsure(format!("CML was last read at {}; what happened since is not known.", minute(read_at)));
     }
     let Some(running_nodes) = evidence.running_nodes else {
-        return wait("CML does not say how many nodes run.".into(), None, None);
+        return unsure("CML does not say how many nodes run.".into());
     };
     if running_nodes > 0 {
         let nodes = if running_nodes == 1 { "1 node runs".into() } else { format!("{running_nodes} nodes run") };
-        return wait(format!("In use: {nodes}."), None, None);
+        return unsure(format!("In use: {nodes}."));
     }
     let timeout = worker
         .idle_policy
@@ -151,20 +183,41 @@ fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, no
     let (idle_since, since_what) = idle_since(running_since, &evidence.activity);
     let stop_at = (idle_since + timeout).max(running_since + policy.minimum_uptime);
     let idle = format!("No lab runs and nobody has used it since {} ({since_what})", minute(idle_since));
-    if now < stop_at {
-        return wait(
-            format!("{idle}. It is stopped at {} if that stays so.", minute(stop_at)),
-            Some(idle_since),
-            Some(stop_at),
-        );
-    }
-    PowerDecision {
-        action: PowerAction::Stop,
-        reason: format!("{idle}; the idle timeout is {} minutes.", timeout.as_mins()),
+    judge_deadline(&idle, (idle_since, stop_at, timeout), read_at, policy, now)
+}
+
+/// Whether an idle worker's deadline has come, and was looked at closely enough.
+fn judge_deadline(
+    idle: &str,
+    (idle_since, stop_at, timeout): (Timestamp, Timestamp, SignedDuration),
+    read_at: Timestamp,
+    policy: &PowerPolicy,
+    now: Timestamp,
+) -> PowerDecision {
+    let looked_closely = read_at + READING_SLACK >= stop_at.max(now - policy.check_every);
+    let decision = |action, reason, next_check_at: Timestamp, read_first| PowerDecision {
+        action,
+        reason,
         idle_since: Some(idle_since),
         next_action_at: Some(stop_at),
-        next_check_at: now + policy.check_every,
+        next_check_at,
+        read_first,
+    };
+    let ask_at = stop_at - READ_BEFORE_STOP;
+    if now < stop_at {
+        let reason = format!("{idle}. It is stopped at {} if that stays so.", minute(stop_at));
+        let asking = now >= ask_at;
+        // Not later than the deadline, so that the stop comes within one tick of it.
+        let next = if asking { stop_at } else { ask_at.min(now + policy.check_every) };
+        return decision(PowerAction::Wait, reason, next, asking && !looked_closely);
     }
+    if !looked_closely {
+        let reason = format!("{idle}. CML is read once more before it is stopped.");
+        let next = now + READ_BEFORE_STOP;
+        return PowerDecision { next_action_at: Some(next), ..decision(PowerAction::Wait, reason, next, true) };
+    }
+    let reason = format!("{idle}; the idle timeout is {} minutes.", timeout.as_mins());
+    decision(PowerAction::Stop, reason, now + policy.check_every, false)
 }
 
 /// The latest sign of use, and what it was.
@@ -183,3 +236,6 @@ fn idle_since(running_since: Timestamp, activity: &Activity) -> (Timestamp, Stri
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,12 @@ use serde::Serialize;
 
 use crate::response::Response;
 
+/// Most fields an answer names, and the most characters of a field's path and of what is said about
+/// it: the caller chose how many there are, and often their words.
+const ERRORS_MAX: usize = 50;
+const FIELD_MAX_CHARS: usize = 200;
+const MESSAGE_MAX_CHARS: usize = 600;
+
 /// An error for a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -96,8 +102,13 @@ impl Problem {
     /// 422, by field.
     #[must_use]
     pub fn invalid(invalid: &Invalid) -> Self {
-        let mut problem = Self::new(422, "invalid", format!("{invalid}."));
-        problem.errors = invalid.0.iter().map(|f| (f.field.clone(), f.message.clone())).collect();
+        let short = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+        let named = invalid.0.iter().take(ERRORS_MAX);
+        let errors: Vec<_> =
+            named.map(|f| (short(&f.field, FIELD_MAX_CHARS), short(&f.message, MESSAGE_MAX_CHARS))).collect();
+        let said: Vec<_> = errors.iter().map(|(field, message)| format!("{field} {message}")).collect();
+        let mut problem = Self::new(422, "invalid", format!("{}.", said.join("; ")));
+        problem.errors = errors;
         problem
     }
 

@@ -44,8 +44,6 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Who calls; null on public endpoints.
     pub caller: Option<Caller>,
-    /// Where the API answers, as the caller reached it: `https://host`.
-    pub base_url: String,
 }
 
 impl Request {

@@ -30,8 +30,6 @@ pub struct Incoming {
     pub body: Vec<u8>,
     /// The gateway's id of this request. Never taken from the client: it is what finds the log.
     pub request_id: String,
-    /// Where the API answers, as the caller reached it: `https://host`.
-    pub base_url: String,
 }
 
 /// Answers a request to that function. Never fails: what goes wrong is an answer too.
@@ -69,7 +67,6 @@ async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Re
         headers: incoming.headers,
         body: incoming.body,
         caller,
-        base_url: incoming.base_url,
     };
     (endpoint.handler)(api, &request).await
 }

@@ -360,7 +360,13 @@ pub static FUNCTIONS: &[Function] = &[
         name: "control-power",
         zone: Zone::Fleet,
         trigger: Trigger::Queue { queue: Queue::Power, batch_size: 10, max_concurrency: 10 },
-        ports: &[Port::Ec2Read, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite],
+        ports: &[
+            Port::Ec2Read,
+            Port::Send(Queue::MetricsCml),
+            Port::Send(Queue::Operations),
+            Port::TableRead,
+            Port::TableWrite,
+        ],
         summary: "Decide what a worker's power should be, and start the operation that makes it so.",
     },
     // Commands

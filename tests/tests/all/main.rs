@@ -6,6 +6,8 @@
     reason = "clippy sees tests in #[test] functions only, not in their helpers"
 )]
 
+mod handlers;
 mod queues;
 mod support;
 mod table_contract;
+mod use_cases;

@@ -153,8 +153,8 @@ impl Query {
     #[must_use]
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.from = Some(prefix.to_owned());
-        // Greater than every key with the prefix: keys are ASCII.
-        self.to = Some(format!("{prefix}\u{7f}"));
+        // Greater than every key with the prefix: keys sort by their UTF-8 bytes.
+        self.to = Some(format!("{prefix}\u{10ffff}"));
         self
     }
 

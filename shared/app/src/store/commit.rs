@@ -40,10 +40,12 @@ pub struct Commit {
     pub change: Option<Change>,
     /// A worker that must still have this version, though nothing of it changes.
     pub unchanged: Option<(WorkerId, u64)>,
-    /// A new operation, due at once.
+    /// A new operation. It is sent at once; should that be lost, it is due a little later.
     pub operation: Option<Operation>,
     /// When the worker's power is judged next.
     pub power: Option<PowerDue>,
+    /// The boot script of a new worker.
+    pub user_data: Option<(WorkerId, String)>,
     /// The instance that this worker alone may stand for.
     pub claim: Option<(Place, InstanceId, WorkerId)>,
     /// The key under which the request came, and machine time now.
@@ -56,6 +58,9 @@ pub enum CommitError {
     /// The worker has another version by now.
     #[error("the worker was changed by others")]
     WorkerChanged,
+    /// Another transaction touched the same items at the same moment; it may be tried again.
+    #[error("others write the same items")]
+    Contended,
     /// Another worker stands for the instance.
     #[error("another worker stands for the instance")]
     InstanceClaimed,
@@ -66,6 +71,10 @@ pub enum CommitError {
     #[error(transparent)]
     Other(#[from] AppError),
 }
+
+/// When an accepted operation is sent again, if the first message was lost: the send follows the write
+/// at once, so that being due at once would only deliver it twice.
+const RESEND_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Which write of a transaction guards what.
 #[derive(Clone, Copy)]
@@ -93,13 +102,16 @@ impl Store {
             writes.push((Guard::Worker, Write::Check(keys::worker(*id), Condition::Version(*version))));
         }
         if let Some(operation) = &commit.operation {
-            let due = due_item::operation_due_item(operation.id, operation.requested_at);
+            let due = due_item::operation_due_item(operation.id, operation.requested_at + RESEND_AFTER);
             writes
                 .push((Guard::Free, Write::Put(operation_item(operation, operation_retention), Condition::NotExists)));
             writes.push((Guard::Free, Write::Put(due, Condition::None)));
         }
         if let Some(power) = &commit.power {
             writes.push((Guard::Free, Write::Put(due_item::power_item(power), Condition::None)));
+        }
+        if let Some((worker, script)) = &commit.user_data {
+            writes.push((Guard::Free, Write::Put(user_data_item(*worker, script), Condition::None)));
         }
         if let Some((place, instance, worker)) = &commit.claim {
             writes.push((Guard::Claim, Write::Put(claim_item(place, instance, *worker), Condition::NotExists)));
@@ -114,7 +126,7 @@ impl Store {
         }
         self.table.transact(writes).await.map_err(|error| match error {
             TableError::Condition { failed } => refused(&guards, &failed),
-            TableError::Conflict => CommitError::WorkerChanged,
+            TableError::Conflict => CommitError::Contended,
             other => CommitError::Other(other.into()),
         })
     }
@@ -168,6 +180,12 @@ fn snapshot_write(worker: &Worker, expected_version: u64) -> Write {
 fn claim_item(place: &Place, instance: &InstanceId, worker: WorkerId) -> Item {
     let key = keys::claim(place, instance);
     let attributes = record::attributes(&serde_json::json!({ "schema": 1, "worker_id": worker.to_string() }));
+    Item { pk: key.pk, sk: key.sk, attributes, ..Item::default() }
+}
+
+fn user_data_item(worker: WorkerId, script: &str) -> Item {
+    let key = keys::user_data(worker);
+    let attributes = record::attributes(&serde_json::json!({ "schema": 1, "user_data": script }));
     Item { pk: key.pk, sk: key.sk, attributes, ..Item::default() }
 }
 

@@ -31,6 +31,8 @@ impl DueKind {
 pub struct PowerDue {
     /// The worker.
     pub worker_id: WorkerId,
+    /// Counts its writes, so that a judgement does not undo a later call to hurry.
+    pub version: u64,
     /// When to judge again.
     pub due_at: Timestamp,
     /// What was decided last, and when.
@@ -81,7 +83,8 @@ pub(super) fn power_item(due: &PowerDue) -> Item {
         idle_since: decision.and_then(|d| d.idle_since),
         next_action_at: decision.and_then(|d| d.next_action_at),
     };
-    item(keys::worker_due(due.worker_id), DueKind::Power, &id, due.due_at, &record)
+    let item = item(keys::worker_due(due.worker_id), DueKind::Power, &id, due.due_at, &record);
+    Item { version: Some(due.version), ..item }
 }
 
 pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
@@ -95,11 +98,17 @@ pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
                 idle_since: record.idle_since,
                 next_action_at: record.next_action_at,
                 next_check_at: record.due_at,
+                read_first: false,
             },
         )),
         _ => None,
     };
-    Ok(PowerDue { worker_id: record.id.parse().map_err(record::bad_field)?, due_at: record.due_at, decided })
+    Ok(PowerDue {
+        worker_id: record.id.parse().map_err(record::bad_field)?,
+        version: item.version.unwrap_or(0),
+        due_at: record.due_at,
+        decided,
+    })
 }
 
 pub(super) fn operation_due_item(id: OperationId, due_at: Timestamp) -> Item {
@@ -108,8 +117,17 @@ pub(super) fn operation_due_item(id: OperationId, due_at: Timestamp) -> Item {
     item(keys::operation_due(id), DueKind::Operation, &text, due_at, &record)
 }
 
-/// The id a due item is about.
-pub(super) fn read_due_id(item: &Item) -> Result<String, AppError> {
-    let value = item.attributes.get("id").and_then(|id| id.as_str());
-    value.map(str::to_owned).ok_or_else(|| record::corrupt(item, &"no id"))
+/// The id a due item is about, and since when it is due.
+pub(super) fn read_due(item: &Item) -> Result<(String, Timestamp), AppError> {
+    let record: OperationRecord = record::read(item)?;
+    Ok((record.id, record.due_at))
+}
+
+impl PowerDue {
+    /// Due now, whatever was decided before.
+    #[must_use]
+    pub fn hurried(worker_id: WorkerId, before: Option<Self>, now: Timestamp) -> Self {
+        let (version, decided) = before.map_or((0, None), |due| (due.version, due.decided));
+        Self { worker_id, version: version + 1, due_at: now, decided }
+    }
 }

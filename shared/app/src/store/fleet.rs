@@ -34,7 +34,9 @@ impl Store {
     /// The table failed.
     pub async fn save_fleet_state(&self, state: &FleetState) -> Result<(), AppError> {
         let key = keys::fleet();
-        let item = Item { pk: key.pk, sk: key.sk, attributes: record::attributes(state), ..Item::default() };
+        let mut attributes = record::attributes(state);
+        attributes.insert("schema".into(), 1.into());
+        let item = Item { pk: key.pk, sk: key.sk, attributes, ..Item::default() };
         Ok(self.table.write(Write::Put(item, Condition::None)).await?)
     }
 }

@@ -17,6 +17,10 @@ pub(super) fn worker(id: WorkerId) -> ItemKey {
     ItemKey::new(format!("WORKER#{id}"), "WORKER")
 }
 
+pub(super) fn user_data(id: WorkerId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), "USER-DATA")
+}
+
 pub(super) fn event(id: WorkerId, sequence: u64) -> ItemKey {
     ItemKey::new(format!("WORKER#{id}"), format!("EVENT#{sequence:012}"))
 }

@@ -37,7 +37,7 @@ impl Store {
             None => Query::index(IndexName::Gsi1, keys::OPERATIONS),
         };
         let page = self.table.query(&query.newest_first().limit(limit).after(after)).await?;
-        Ok(Listed { items: page.items.iter().map(read_operation).collect::<Result<_, _>>()?, next: page.next })
+        Ok(Listed { items: record::readable(&page.items, read_operation), next: page.next })
     }
 
     /// Writes an operation read before, and when it is due next; an ended one is due no more.
@@ -74,19 +74,18 @@ impl Store {
         Ok(self.table.write(Write::Delete(keys::operation_due(id), Condition::None)).await?)
     }
 
-    /// Ids of what is due by `now`, longest due first within a shard.
+    /// What is due by `now`, by id and since when, longest due first within a shard.
     ///
     /// # Errors
     /// The table failed.
-    pub async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<String>, AppError> {
+    pub async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<(String, Timestamp)>, AppError> {
         let mut ids = Vec::new();
         for shard in 0..keys::SHARDS {
             let query = Query::index(IndexName::Gsi1, keys::due_partition(kind.name(), shard))
                 .between("", keys::sortable(now))
                 .limit(DUE_PER_SHARD);
-            for item in &self.table.query(&query).await?.items {
-                ids.push(due_item::read_due_id(item)?);
-            }
+            let page = self.table.query(&query).await?;
+            ids.extend(record::readable(&page.items, due_item::read_due));
         }
         Ok(ids)
     }
@@ -107,19 +106,38 @@ impl Store {
         let mut found = Vec::new();
         for chunk in ids.chunks(100) {
             let wanted: Vec<_> = chunk.iter().map(|id| keys::worker_due(*id)).collect();
-            for item in self.table.get_many(&wanted).await? {
-                found.push(due_item::read_power(&item)?);
-            }
+            found.extend(record::readable(&self.table.get_many(&wanted).await?, due_item::read_power));
         }
         Ok(found)
     }
 
-    /// Writes a worker's power decision and when it is judged again.
+    /// Writes a worker's power decision and when it is judged again. Should somebody have hurried it
+    /// meanwhile, the earlier time stands.
     ///
     /// # Errors
     /// The table failed.
     pub async fn save_power(&self, due: &PowerDue) -> Result<(), AppError> {
-        Ok(self.table.write(Write::Put(due_item::power_item(due), Condition::None)).await?)
+        let expected = match due.version {
+            0 | 1 => Condition::NotExists,
+            version => Condition::Version(version - 1),
+        };
+        match self.table.write(Write::Put(due_item::power_item(due), expected)).await {
+            Ok(()) => return Ok(()),
+            Err(TableError::Condition { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let Some(other) = self.power(due.worker_id).await? else { return Ok(()) };
+        let due_at = due.due_at.min(other.due_at);
+        let merged = PowerDue { version: other.version + 1, due_at, ..due.clone() };
+        Ok(self.table.write(Write::Put(due_item::power_item(&merged), Condition::None)).await?)
+    }
+
+    /// Makes an operation due later, after a failure that says nothing of the operation itself.
+    ///
+    /// # Errors
+    /// The table failed.
+    pub async fn defer_operation(&self, id: OperationId, due_at: Timestamp) -> Result<(), AppError> {
+        Ok(self.table.write(Write::Put(due_item::operation_due_item(id, due_at), Condition::Exists)).await?)
     }
 
     /// Judges a worker's power no more.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{SignedDuration, Timestamp, WorkerId};
 
 use super::telemetry_item::{AwsReadings, CmlReadings, Readings, Sample, hour_item, read_hour};
-use super::{Store, keys};
+use super::{Store, keys, record};
 use crate::error::AppError;
 use crate::ports::{Condition, Query, TableError, Write};
 
@@ -136,12 +136,18 @@ impl Store {
     ) -> Result<Vec<(&'static str, Sample)>, AppError> {
         let (first, last) =
             (keys::telemetry(id, R::SOURCE, &keys::hour(from)), keys::telemetry(id, R::SOURCE, &keys::hour(to)));
-        let page = self.table.query(&Query::partition(first.pk).between(first.sk, last.sk).limit(25)).await?;
         let mut samples = Vec::new();
-        for item in &page.items {
-            let hour = read_hour::<R>(item)?;
-            samples.extend(hour.samples.into_iter().filter(|s| s.at >= from && s.at <= to).map(|s| (R::SOURCE, s)));
+        let mut query = Query::partition(first.pk).between(first.sk, last.sk).limit(25);
+        loop {
+            let page = self.table.query(&query).await?;
+            for hour in record::readable(&page.items, read_hour::<R>) {
+                let within = hour.samples.into_iter().filter(|s| s.at >= from && s.at <= to);
+                samples.extend(within.map(|s| (R::SOURCE, s)));
+            }
+            if page.next.is_none() {
+                return Ok(samples);
+            }
+            query = query.after(page.next);
         }
-        Ok(samples)
     }
 }

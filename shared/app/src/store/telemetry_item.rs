@@ -17,6 +17,8 @@ const SAMPLES_MAX: usize = 720;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AwsReadings {
+    /// When it was last tried.
+    pub tried_at: Option<Timestamp>,
     /// When `DescribeInstanceStatus` last answered.
     pub ec2_at: Option<Timestamp>,
     /// What it said.
@@ -144,7 +146,7 @@ pub(super) fn hour_item<R: Readings>(
         gsi2: None,
         version: Some(before.and_then(|item| item.version).unwrap_or(0) + 1),
         expires_at: at.checked_add(retention).ok(),
-        attributes: record::attributes(&HourRecord { schema: 1, latest: latest.clone(), samples }),
+        attributes: record::compact_attributes(&HourRecord { schema: 1, latest: latest.clone(), samples }),
     })
 }
 

@@ -65,7 +65,6 @@ struct SpecRecord {
     nested_virtualization: bool,
     #[serde(default)]
     detailed_monitoring: bool,
-    user_data: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,7 +136,6 @@ pub(super) fn worker_item(worker: &Worker) -> Item {
             volume_gib: spec.volume_gib,
             nested_virtualization: spec.nested_virtualization,
             detailed_monitoring: spec.detailed_monitoring,
-            user_data: spec.user_data.clone(),
         },
         imported: worker.imported,
         launch_number: worker.launch_number,
@@ -197,7 +195,8 @@ pub(super) fn read_worker(item: &Item) -> Result<Worker, AppError> {
             volume_gib: spec.volume_gib,
             nested_virtualization: spec.nested_virtualization,
             detailed_monitoring: spec.detailed_monitoring,
-            user_data: spec.user_data,
+            // Kept apart; a launch reads it.
+            user_data: None,
         },
         imported: record.imported,
         launch_number: record.launch_number,
@@ -248,7 +247,7 @@ fn instance_facts(record: InstanceRecord) -> Result<InstanceFacts, AppError> {
     })
 }
 
-/// The items of a change's events; `ulids` orders them in the fleet's feed.
+/// The items of a change's events.
 pub(super) fn event_items(change: &Change) -> Vec<Item> {
     let events = change.expected_version + 1..;
     events.zip(&change.events).map(|(sequence, event)| event_item(change, sequence, event)).collect()

@@ -6,7 +6,7 @@ use domain::worker::Worker;
 use domain::{Region, WorkerId};
 
 use super::worker_item::{StoredEvent, read_event, read_worker};
-use super::{Listed, Store, keys};
+use super::{Listed, Store, keys, record};
 use crate::error::AppError;
 use crate::ports::{IndexName, Query};
 
@@ -33,10 +33,8 @@ impl Store {
             let mut wanted: Vec<_> = chunk.iter().map(|id| keys::worker(*id)).collect();
             wanted.sort();
             wanted.dedup();
-            for item in self.table.get_many(&wanted).await? {
-                let worker = read_worker(&item)?;
-                found.insert(worker.id, worker);
-            }
+            let items = self.table.get_many(&wanted).await?;
+            found.extend(record::readable(&items, read_worker).into_iter().map(|worker| (worker.id, worker)));
         }
         Ok(found)
     }
@@ -56,7 +54,25 @@ impl Store {
             query = query.prefix(&format!("{region}#"));
         }
         let page = self.table.query(&query).await?;
-        Ok(Listed { items: page.items.iter().map(read_worker).collect::<Result<_, _>>()?, next: page.next })
+        Ok(Listed { items: record::readable(&page.items, read_worker), next: page.next })
+    }
+
+    /// Whether the list of workers holds anything at all, readable or not.
+    ///
+    /// # Errors
+    /// The table failed.
+    pub async fn has_workers(&self) -> Result<bool, AppError> {
+        let page = self.table.query(&Query::index(IndexName::Gsi1, keys::WORKERS).limit(1)).await?;
+        Ok(!page.items.is_empty())
+    }
+
+    /// The boot script of a worker. It is kept apart from the snapshot, which is written and indexed often.
+    ///
+    /// # Errors
+    /// The table failed.
+    pub async fn user_data(&self, id: WorkerId) -> Result<Option<String>, AppError> {
+        let item = self.table.get(&keys::user_data(id)).await?;
+        Ok(item.and_then(|item| Some(item.attributes.get("user_data")?.as_str()?.to_owned())))
     }
 
     /// A page of running workers, by account and region.
@@ -66,7 +82,7 @@ impl Store {
     pub async fn list_running(&self, after: Option<String>) -> Result<Listed<Worker>, AppError> {
         let query = Query::index(IndexName::Gsi2, keys::RUNNING).limit(1_000).after(after);
         let page = self.table.query(&query).await?;
-        Ok(Listed { items: page.items.iter().map(read_worker).collect::<Result<_, _>>()?, next: page.next })
+        Ok(Listed { items: record::readable(&page.items, read_worker), next: page.next })
     }
 
     /// A page of a worker's events, newest first.
@@ -81,6 +97,6 @@ impl Store {
     ) -> Result<Listed<StoredEvent>, AppError> {
         let query = Query::partition(keys::worker(id).pk).prefix("EVENT#").newest_first().limit(limit).after(after);
         let page = self.table.query(&query).await?;
-        Ok(Listed { items: page.items.iter().map(read_event).collect::<Result<_, _>>()?, next: page.next })
+        Ok(Listed { items: record::readable(&page.items, read_event), next: page.next })
     }
 }

@@ -1,7 +1,7 @@
 //! Writing what was observed or asked where no operation is needed.
 
 use domain::worker::{Change, Worker, WorkerEvent};
-use domain::{Actor, WorkerId};
+use domain::{Actor, InstanceId, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -24,14 +24,29 @@ pub async fn change(
     let mut worker = ctx.store.worker(id).await?;
     for _ in 0..ATTEMPTS {
         let Some(change) = Change::of(&worker, events(&worker)?, actor.clone(), ctx.now()) else { return Ok(worker) };
-        let commit = Commit { change: Some(change), ..Commit::default() };
+        let claim = match claim(&change) {
+            Some(instance) if ctx.store.claimant(&worker.place, &instance).await? != Some(id) => {
+                Some((worker.place.clone(), instance, id))
+            }
+            _ => None,
+        };
+        let commit = Commit { change: Some(change), claim, ..Commit::default() };
         match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
             Ok(()) => return Ok(commit.change.map_or(worker, |change| change.worker)),
-            Err(CommitError::WorkerChanged) => worker = ctx.store.worker(id).await?,
+            Err(CommitError::WorkerChanged | CommitError::Contended) => worker = ctx.store.worker(id).await?,
             Err(error) => return Err(into_app_error(error)),
         }
     }
     Err(AppError::Busy(id))
+}
+
+/// The instance that a change attaches: claimed in the same transaction, so that no crash leaves it
+/// to somebody else, and EC2's notifications find their worker.
+fn claim(change: &Change) -> Option<InstanceId> {
+    change.events.iter().find_map(|event| match event {
+        WorkerEvent::InstanceAttached(facts) => Some(facts.id.clone()),
+        _ => None,
+    })
 }
 
 /// The same, from a snapshot just read; a conflict reads it again.

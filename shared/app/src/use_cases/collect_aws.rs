@@ -10,6 +10,7 @@ use domain::{Actor, InstanceId, SignedDuration, Timestamp};
 
 use super::change::observe;
 use super::control_power::hurry;
+use super::instance::absence_is_credible;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::CollectAws;
@@ -43,9 +44,9 @@ pub async fn collect_aws(
     }
     let ids = by_instance.keys().cloned().collect();
     let seen = ec2.describe(&message.place, &InstanceFilter::Ids(ids)).await?;
-    let running = record_states(ctx, &by_instance, &seen).await?;
+    let (running, mut failure) = record_states(ctx, &by_instance, &seen).await;
     if running.is_empty() {
-        return Ok(());
+        return failure.map_or(Ok(()), Err);
     }
     let now = ctx.now();
     let ids: Vec<InstanceId> = running.keys().cloned().collect();
@@ -56,35 +57,55 @@ pub async fn collect_aws(
     for (instance, worker) in &running {
         let check = checks.as_ref().map(|all| all.get(instance).cloned());
         let metric = metrics.as_ref().map(|all| all.get(instance).cloned());
-        ctx.store
-            .add_reading(worker.id, now, ctx.settings.sample_retention, |before: &AwsReadings| {
-                after(before, &check, &metric, now)
-            })
-            .await?;
+        let update = |before: &AwsReadings| after(before, &check, &metric, now);
+        if let Err(error) = ctx.store.add_reading(worker.id, now, ctx.settings.sample_retention, update).await {
+            tracing::warn!(worker_id = %worker.id, %error, "a reading was not stored");
+            failure = Some(error);
+        }
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
-/// Records what EC2 shows of each instance; those that run.
+/// Records what EC2 shows of each instance: those that run, and the last failure. One worker that
+/// cannot be written costs the others nothing.
 async fn record_states(
     ctx: &Context,
     by_instance: &BTreeMap<InstanceId, Worker>,
     seen: &[InstanceObservation],
-) -> Result<BTreeMap<InstanceId, Worker>, AppError> {
+) -> (BTreeMap<InstanceId, Worker>, Option<AppError>) {
     let seen: BTreeMap<&InstanceId, &InstanceObservation> = seen.iter().map(|one| (&one.id, one)).collect();
-    let mut running = BTreeMap::new();
+    let credible = absence_is_credible(by_instance.len(), &seen.keys().copied().collect());
+    if !credible {
+        tracing::error!(instances = by_instance.len(), "EC2 lists none of the known instances; not believed");
+    }
+    let (mut running, mut failure) = (BTreeMap::new(), None);
     for (id, worker) in by_instance {
-        let shown = seen.get(id).copied().map_or(Seen::Absent, Seen::Present);
-        let after =
-            observe(ctx, worker, &Actor::metrics(), |worker| observe_instance(worker, shown, ctx.now())).await?;
-        if after.status != worker.status {
-            hurry(ctx, after.id).await?;
-        }
+        let shown = match seen.get(id) {
+            Some(one) => Seen::Present(one),
+            None if credible => Seen::Absent,
+            None => continue,
+        };
+        let after = match record_state(ctx, worker, shown).await {
+            Ok(after) => after,
+            Err(error) => {
+                tracing::warn!(worker_id = %worker.id, %error, "an observation was not stored");
+                failure = Some(error);
+                continue;
+            }
+        };
         if matches!(shown, Seen::Present(one) if one.state == InstanceState::Running) {
             running.insert(id.clone(), after);
         }
     }
-    Ok(running)
+    (running, failure)
+}
+
+async fn record_state(ctx: &Context, worker: &Worker, shown: Seen<'_>) -> Result<Worker, AppError> {
+    let after = observe(ctx, worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await?;
+    if after.status != worker.status {
+        hurry(ctx, after.id).await?;
+    }
+    Ok(after)
 }
 
 async fn status_checks(
@@ -109,7 +130,7 @@ fn after(
     metrics: &Result<Option<CloudWatchReading>, &Ec2Error>,
     now: Timestamp,
 ) -> AwsReadings {
-    let mut next = AwsReadings { errors: vec![], ..before.clone() };
+    let mut next = AwsReadings { tried_at: Some(now), errors: vec![], ..before.clone() };
     match checks {
         Ok(reading) => {
             next.ec2 = reading.clone().unwrap_or_default();

@@ -16,10 +16,12 @@ use crate::ports::{Cml, CmlError, CmlErrorKind, CmlTarget, ControllerReading, Se
 use crate::settings::FLEET_CREDENTIALS_REF;
 use crate::store::{AwsReadings, CmlReadings};
 
-/// Controllers read at the same time by one invocation.
-const CONCURRENT: usize = 10;
-/// An address that EC2 told longer ago than this may be somebody else's by now.
-const ADDRESS_VALID_FOR: SignedDuration = SignedDuration::from_mins(12);
+/// Controllers read at the same time by one invocation: all of a message, so that one that hangs
+/// costs the others nothing.
+const CONCURRENT: usize = 25;
+
+/// How long an address may be believed while no certificate is recorded.
+const UNPINNED_ADDRESS_VALID_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 /// Reads the controllers of the workers in a message.
 ///
@@ -75,7 +77,13 @@ async fn may_be_asked(
         let checked = check_endpoint(endpoint, ctx.settings.allow_loopback_controllers);
         return Ok(checked.map_err(|error| error.to_string()));
     }
-    let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= ADDRESS_VALID_FOR);
+    // An address that EC2 told longer ago may be somebody else's by now. Before the first contact
+    // nothing else would tell, so then it must be fresher still.
+    let valid_for = match worker.certificate_sha256 {
+        Some(_) => ctx.settings.reading_valid_for(),
+        None => ctx.settings.reading_valid_for().min(UNPINNED_ADDRESS_VALID_FOR),
+    };
+    let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= valid_for);
     if fresh(worker.running_since) {
         return Ok(Ok(()));
     }

@@ -89,20 +89,43 @@ pub async fn start(
         let events = command(&worker, wish)?;
         let operation = new_operation(ctx, task(&worker), Some(id), asked);
         let change = Change::of(&worker, events, asked.actor.clone(), now);
-        let commit = Commit {
+        let mut commit = Commit {
             unchanged: change.is_none().then_some((id, worker.version)),
             change,
             // A lost due item is restored by any command.
-            power: Some(PowerDue { worker_id: id, due_at: now, decided: None }),
+            power: Some(PowerDue::hurried(id, ctx.store.power(id).await?, now)),
             ..Commit::default()
         };
-        match record_and_send(ctx, commit, operation, asked).await {
-            Err(CommitError::WorkerChanged) => {}
+        match record_and_send(ctx, &mut commit, &operation, asked).await {
+            Err(CommitError::WorkerChanged | CommitError::Contended) => {}
             Err(error) => return Err(into_app_error(error)),
             Ok(operation) => return Ok(operation),
         }
     }
     Err(AppError::Busy(id))
+}
+
+/// Records something new together with its operation, and sends that on its way.
+///
+/// # Errors
+/// The key does not fit, or a port failed.
+pub async fn start_new(
+    ctx: &Context,
+    mut commit: Commit,
+    operation: Operation,
+    asked: &Asked,
+) -> Result<Operation, AppError> {
+    for _ in 0..JUDGE_ATTEMPTS {
+        match record_and_send(ctx, &mut commit, &operation, asked).await {
+            // The same request at the same moment: one of the two comes through, and the other finds its key.
+            Err(CommitError::Contended) => {}
+            other => return other.map_err(into_app_error),
+        }
+        if let Some(done) = replay(ctx, asked).await? {
+            return Ok(done);
+        }
+    }
+    Err(into_app_error(CommitError::Contended))
 }
 
 /// Records an operation together with `commit` and sends it on its way.
@@ -111,8 +134,8 @@ pub async fn start(
 /// See [`CommitError`]; with a key used meanwhile, the operation it started is the answer.
 pub async fn record_and_send(
     ctx: &Context,
-    mut commit: Commit,
-    operation: Operation,
+    commit: &mut Commit,
+    operation: &Operation,
     asked: &Asked,
 ) -> Result<Operation, CommitError> {
     let machine_now = ctx.machine_clock.now();
@@ -126,10 +149,10 @@ pub async fn record_and_send(
         (record, machine_now)
     });
     commit.operation = Some(operation.clone());
-    match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
+    match ctx.store.commit(commit, ctx.settings.operation_retention).await {
         Ok(()) => {
             send(ctx, operation.id).await;
-            Ok(operation)
+            Ok(operation.clone())
         }
         // The same request at the same time: the other one won, and its operation is ours too.
         Err(CommitError::KeyUsed) => match replay(ctx, asked).await? {
@@ -178,8 +201,8 @@ pub fn into_app_error(error: CommitError) -> AppError {
         CommitError::Other(error) => error,
         CommitError::KeyUsed => AppError::KeyReused,
         CommitError::InstanceClaimed => AppError::Conflict("another worker stands for this instance".into()),
-        CommitError::WorkerChanged => {
-            AppError::Unavailable(crate::error::PortError::new("table", "the worker kept changing"))
+        error @ (CommitError::WorkerChanged | CommitError::Contended) => {
+            AppError::Unavailable(crate::error::PortError::new("table", error.to_string()))
         }
     }
 }

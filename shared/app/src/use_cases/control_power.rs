@@ -4,22 +4,34 @@
 use std::collections::BTreeMap;
 
 use domain::instance::InstanceObservation;
-use domain::power::{Evidence, PowerAction, PowerDecision, decide};
+use domain::power::{Evidence, PowerAction, PowerDecision, PowerPolicy, decide};
 use domain::worker::observe::{Seen, observe_instance};
-use domain::worker::{DesiredState, Worker};
-use domain::{Actor, InstanceId, Place, WorkerId};
+use domain::worker::{DesiredState, Worker, WorkerStatus};
+use domain::{Actor, InstanceId, Place, SignedDuration, WorkerId};
 
 use super::change::observe;
 use super::command::Asked;
 use super::dispatch_power::power_message;
+use super::instance::{absence_is_credible, look};
 use super::worker_commands::stop_worker;
 use crate::context::Context;
 use crate::error::AppError;
+use crate::message::{CollectCml, Message};
 use crate::ports::{Ec2, Ec2Error, InstanceFilter, Queue};
 use crate::store::{CmlReadings, PowerDue};
 
 /// What EC2 answered, by place; a place that failed fails its own workers only.
-type SeenByPlace = BTreeMap<Place, Result<BTreeMap<InstanceId, InstanceObservation>, Ec2Error>>;
+type SeenByPlace = BTreeMap<Place, Result<PlaceSeen, Ec2Error>>;
+
+/// What EC2 answered of one place.
+struct PlaceSeen {
+    found: BTreeMap<InstanceId, InstanceObservation>,
+    /// Whether what it does not list may be believed to be gone.
+    credible: bool,
+}
+
+/// How soon a worker is judged again that could not be judged.
+const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Judges the workers of a batch; for each what came of it, in the order given.
 ///
@@ -40,7 +52,7 @@ pub async fn control_power(
     let mut results = Vec::with_capacity(ids.len());
     for id in ids {
         results.push(match (workers.remove(id), due.get(id)) {
-            (Some(worker), _) => control_one(ctx, worker, &seen).await,
+            (Some(worker), Some(due)) => control_or_defer(ctx, ec2, worker, due, &seen).await,
             // Due, but there is no such worker: an orphan of a write that never happened.
             (None, Some(due)) if due.due_at <= now => ctx.store.drop_power(*id).await,
             _ => Ok(()),
@@ -54,16 +66,16 @@ pub async fn control_power(
 /// # Errors
 /// The table failed. A send that fails is only noted: the tick sends it.
 pub(super) async fn hurry(ctx: &Context, id: WorkerId) -> Result<(), AppError> {
-    let decided = ctx.store.power(id).await?.and_then(|due| due.decided);
-    ctx.store.save_power(&PowerDue { worker_id: id, due_at: ctx.now(), decided }).await?;
-    let message = power_message(id, ctx.machine_clock.now().as_millisecond());
+    let now = ctx.now();
+    ctx.store.save_power(&PowerDue::hurried(id, ctx.store.power(id).await?, now)).await?;
+    let message = power_message(id, now);
     if let Err(error) = ctx.queues.send(Queue::Power, vec![message]).await {
         tracing::warn!(worker_id = %id, %error, "power not sent; the next tick sends it");
     }
     Ok(())
 }
 
-/// One `DescribeInstances` a place, however many workers.
+/// One `DescribeInstances` a place, however many workers, all places at the same time.
 async fn look_by_place<'a>(ec2: &dyn Ec2, workers: impl Iterator<Item = &'a Worker>) -> SeenByPlace {
     let mut ids: BTreeMap<Place, Vec<InstanceId>> = BTreeMap::new();
     for worker in workers {
@@ -71,71 +83,135 @@ async fn look_by_place<'a>(ec2: &dyn Ec2, workers: impl Iterator<Item = &'a Work
             ids.entry(worker.place.clone()).or_default().push(facts.id.clone());
         }
     }
-    let mut seen = SeenByPlace::new();
-    for (place, ids) in ids {
-        let found = ec2.describe(&place, &InstanceFilter::Ids(ids)).await;
-        seen.insert(place, found.map(|all| all.into_iter().map(|one| (one.id.clone(), one)).collect()));
-    }
-    seen
+    let looks = ids.into_iter().map(|(place, ids)| async move {
+        let asked = ids.len();
+        let found = ec2.describe(&place, &InstanceFilter::Ids(ids)).await.map(|all| {
+            let found: BTreeMap<_, _> = all.into_iter().map(|one| (one.id.clone(), one)).collect();
+            PlaceSeen { credible: absence_is_credible(asked, &found.keys().collect()), found }
+        });
+        (place, found)
+    });
+    futures::future::join_all(looks).await.into_iter().collect()
 }
 
-async fn control_one(ctx: &Context, worker: Worker, seen: &SeenByPlace) -> Result<(), AppError> {
-    let worker = record_state(ctx, worker, seen).await?;
+/// Judges one worker; what fails is judged again in a minute, so that it does not stay at the head
+/// of what is due, before all others.
+async fn control_or_defer(
+    ctx: &Context,
+    ec2: &dyn Ec2,
+    worker: Worker,
+    due: &PowerDue,
+    seen: &SeenByPlace,
+) -> Result<(), AppError> {
+    let result = control_one(ctx, ec2, worker, due, seen).await;
+    if result.is_err() {
+        let later = PowerDue { version: due.version + 1, due_at: ctx.now() + JUDGE_AGAIN_AFTER, ..due.clone() };
+        ctx.store.save_power(&later).await?;
+    }
+    result
+}
+
+async fn control_one(
+    ctx: &Context,
+    ec2: &dyn Ec2,
+    worker: Worker,
+    due: &PowerDue,
+    seen: &SeenByPlace,
+) -> Result<(), AppError> {
+    let worker = record_state(ctx, ec2, worker, seen).await?;
     if worker.status.is_final() {
         return ctx.store.drop_power(worker.id).await;
     }
-    let readings: CmlReadings = ctx.store.latest(worker.id).await?.unwrap_or_default();
-    let evidence =
-        Evidence { read_at: readings.read_at, running_nodes: readings.cml.running_nodes, activity: readings.activity };
+    let evidence = evidence(ctx, &worker).await?;
     let now = ctx.now();
-    let mut decision = decide(&worker, &evidence, &ctx.settings.power, now);
-    if decision.action == PowerAction::Stop {
-        act(ctx, &worker, &mut decision).await?;
+    let policy = PowerPolicy { reading_valid_for: ctx.settings.reading_valid_for(), ..ctx.settings.power };
+    let mut decision = decide(&worker, &evidence, &policy, now);
+    if decision.read_first {
+        let message = CollectCml { worker_ids: vec![worker.id] }.outgoing();
+        ctx.queues.send(Queue::MetricsCml, vec![message]).await.map_err(AppError::Unavailable)?;
+    }
+    let mut version = due.version;
+    if decision.action == PowerAction::Stop && act(ctx, &worker, &mut decision).await? {
+        // The stop made it due at once; this judgement is newer than that.
+        version += 1;
     }
     tracing::info!(
         worker_id = %worker.id, action = decision.action.name(), reason = decision.reason,
         running_nodes = evidence.running_nodes, "power judged"
     );
     let due_at = decision.next_check_at;
-    ctx.store.save_power(&PowerDue { worker_id: worker.id, due_at, decided: Some((now, decision)) }).await
+    let judged = PowerDue { worker_id: worker.id, version: version + 1, due_at, decided: Some((now, decision)) };
+    ctx.store.save_power(&judged).await
 }
 
-/// Records what EC2 shows; the sweep that heals what events missed.
-async fn record_state(ctx: &Context, worker: Worker, seen: &SeenByPlace) -> Result<Worker, AppError> {
-    let Some(id) = worker.instance.as_ref().map(|facts| &facts.id) else { return Ok(worker) };
-    let found = match seen.get(&worker.place) {
-        Some(Ok(found)) => found,
-        Some(Err(error)) => return Err(error.clone().into()),
-        None => return Ok(worker),
+async fn evidence(ctx: &Context, worker: &Worker) -> Result<Evidence, AppError> {
+    let readings: CmlReadings = ctx.store.latest(worker.id).await?.unwrap_or_default();
+    // Only where the state is not the wish does it matter whether somebody is at it.
+    let as_wished = matches!(
+        (worker.desired, worker.status),
+        (DesiredState::Running, WorkerStatus::Running) | (DesiredState::Stopped, WorkerStatus::Stopped)
+    );
+    let operation_under_way = !as_wished && {
+        let newest = ctx.store.list_operations(Some(worker.id), 5, None).await?.items;
+        newest.iter().any(|operation| !operation.status.is_final())
     };
-    let shown = found.get(id).map_or(Seen::Absent, Seen::Present);
-    observe(ctx, &worker, &Actor::metrics(), |worker| observe_instance(worker, shown, ctx.now())).await
+    Ok(Evidence {
+        read_at: readings.read_at,
+        running_nodes: readings.cml.running_nodes,
+        activity: readings.activity,
+        operation_under_way,
+    })
+}
+
+/// Records what EC2 shows; the sweep that heals what events missed. An instance that a launch made
+/// and nobody saw is found by its tag.
+async fn record_state(ctx: &Context, ec2: &dyn Ec2, worker: Worker, seen: &SeenByPlace) -> Result<Worker, AppError> {
+    let by_tag;
+    let shown = match &worker.instance {
+        None if worker.launch_number > 0 => {
+            by_tag = look(ec2, &worker).await?;
+            by_tag.as_ref().map_or(Seen::Absent, Seen::Present)
+        }
+        None => return Ok(worker),
+        Some(facts) => match seen.get(&worker.place) {
+            Some(Ok(place)) => match place.found.get(&facts.id) {
+                Some(one) => Seen::Present(one),
+                None if place.credible => Seen::Absent,
+                None => {
+                    tracing::error!(place = %worker.place, "EC2 lists none of the known instances; not believed");
+                    return Ok(worker);
+                }
+            },
+            Some(Err(error)) => return Err(error.clone().into()),
+            None => return Ok(worker),
+        },
+    };
+    observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await
 }
 
 /// Starts the stop, unless a brake is on. A change of the worker since it was judged wins: it is
-/// judged anew at the next tick.
-async fn act(ctx: &Context, worker: &Worker, decision: &mut PowerDecision) -> Result<(), AppError> {
+/// judged anew at the next tick. True when it was started.
+async fn act(ctx: &Context, worker: &Worker, decision: &mut PowerDecision) -> Result<bool, AppError> {
     if ctx.settings.safe_mode {
         decision.action = PowerAction::Wait;
         decision.reason = format!("SAFE_MODE is on, so it is not stopped. {}", decision.reason);
-        return Ok(());
+        return Ok(false);
     }
     let fleet = ctx.store.fleet_state().await?;
     if fleet.frozen_since.is_some() {
         decision.action = PowerAction::Wait;
         let why = fleet.frozen_reason.unwrap_or_default();
         decision.reason = format!("The fleet is frozen ({why}), so it is not stopped. {}", decision.reason);
-        return Ok(());
+        return Ok(false);
     }
-    debug_assert_eq!(worker.desired, DesiredState::Running);
     let asked = Asked { if_match: Some(worker.version), ..Asked::by(Actor::idle_shutdown()) };
     match stop_worker(ctx, &asked, worker.id, Some(&decision.reason)).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
         Err(AppError::Stale { .. } | AppError::Busy(_)) => {
             decision.action = PowerAction::Wait;
             decision.reason = "It was changed while it was judged; it is judged anew.".into();
             decision.next_check_at = ctx.now();
-            Ok(())
+            Ok(false)
         }
         Err(error) => Err(error),
     }

@@ -6,7 +6,7 @@ use domain::operation::{Operation, Task};
 use domain::worker::{Change, DesiredState, IdlePolicy, LaunchSpec, Worker, WorkerEvent, WorkerStatus, spec};
 use domain::{AccountId, Invalid, Place, Region, WorkerId};
 
-use super::command::{Asked, into_app_error, new_operation, record_and_send, replay};
+use super::command::{Asked, new_operation, replay, start_new};
 use super::endpoint::check_endpoint;
 use crate::context::Context;
 use crate::error::AppError;
@@ -46,13 +46,15 @@ pub async fn create_worker(ctx: &Context, asked: &Asked, new: NewWorker) -> Resu
         return Ok(done);
     }
     let now = ctx.now();
-    let draft = draft(ctx, asked, WorkerId::new(now, ctx.random.next()), new)?;
+    let mut draft = draft(ctx, asked, WorkerId::new(now, ctx.random.next()), new)?;
     let id = draft.id;
-    let change = Change::of(&draft, vec![WorkerEvent::Created], asked.actor.clone(), now);
-    let commit =
-        Commit { change, power: Some(PowerDue { worker_id: id, due_at: now, decided: None }), ..Commit::default() };
-    let operation = new_operation(ctx, Task::CreateWorker, Some(id), asked);
-    record_and_send(ctx, commit, operation, asked).await.map_err(into_app_error)
+    let commit = Commit {
+        user_data: draft.spec.user_data.take().map(|script| (id, script)),
+        change: Change::of(&draft, vec![WorkerEvent::Created], asked.actor.clone(), now),
+        power: Some(PowerDue::hurried(id, None, now)),
+        ..Commit::default()
+    };
+    start_new(ctx, commit, new_operation(ctx, Task::CreateWorker, Some(id), asked), asked).await
 }
 
 /// The worker before its first event, checked.

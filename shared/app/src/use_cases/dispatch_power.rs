@@ -1,6 +1,6 @@
 //! The idle shutdown schedule: send what is due, and keep an eye on the store itself.
 
-use domain::{OperationId, WorkerId};
+use domain::{OperationId, Timestamp, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -16,15 +16,14 @@ use crate::store::{DueKind, FleetState};
 pub async fn dispatch_power(ctx: &Context) -> Result<(), AppError> {
     let now = ctx.now();
     watch_store(ctx).await?;
-    let tick = ctx.machine_clock.now().as_millisecond();
     let mut power = Vec::new();
-    for id in ctx.store.due(DueKind::Power, now).await? {
+    for (id, due_at) in ctx.store.due(DueKind::Power, now).await? {
         if let Ok(worker_id) = id.parse::<WorkerId>() {
-            power.push(power_message(worker_id, tick));
+            power.push(power_message(worker_id, due_at));
         }
     }
     let mut operations = Vec::new();
-    for id in ctx.store.due(DueKind::Operation, now).await? {
+    for (id, _) in ctx.store.due(DueKind::Operation, now).await? {
         if let Ok(operation_id) = id.parse::<OperationId>() {
             operations.push(RunOperation { operation_id }.outgoing());
         }
@@ -36,13 +35,14 @@ pub async fn dispatch_power(ctx: &Context) -> Result<(), AppError> {
     Ok(())
 }
 
-/// A message to judge one worker, in that worker's group, so that no two judge it at once. A tick
-/// sends each worker once; the next tick is a new message, because a lost one must not be missed.
-pub(super) fn power_message(worker_id: WorkerId, tick: i64) -> Outgoing {
+/// A message to judge one worker, in that worker's group, so that no two judge it at once. While
+/// nothing moves, later ticks repeat the same message and the queue drops it; one that was lost is
+/// sent again once the queue has forgotten it, after five minutes.
+pub(super) fn power_message(worker_id: WorkerId, due_at: Timestamp) -> Outgoing {
     Outgoing {
         body: ControlPower { worker_id }.body(),
         group: Some(worker_id.to_string()),
-        deduplication_id: Some(format!("{worker_id}-{tick}")),
+        deduplication_id: Some(format!("{worker_id}-{}", due_at.as_millisecond())),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn power_message(worker_id: WorkerId, tick: i64) -> Outgoing {
 /// fleet. Until it is back, nothing destructive is done.
 async fn watch_store(ctx: &Context) -> Result<(), AppError> {
     let state = ctx.store.fleet_state().await?;
-    let empty = ctx.store.list_workers(None, 1, None).await?.items.is_empty();
+    let empty = !ctx.store.has_workers().await?;
     let next = match (empty, state.had_workers, state.frozen_since) {
         (false, false, _) | (false, true, Some(_)) => FleetState { had_workers: true, ..FleetState::default() },
         (true, true, None) => FleetState {

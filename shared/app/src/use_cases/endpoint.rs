@@ -1,6 +1,6 @@
 //! Where CML may be: an admin can set an address, but not one that leads inside.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use domain::InvalidField;
 
@@ -58,11 +58,14 @@ fn host_of(authority: &str) -> Option<&str> {
     port.parse::<u16>().ok().filter(|port| *port > 0).map(|_| host)
 }
 
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
 fn forbidden(address: IpAddr, allow_loopback: bool) -> bool {
     let address = address.to_canonical();
     let link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        // The second is the metadata service over IPv6. Source: EC2 user guide, "Instance metadata".
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA_V6,
     };
     link_local || address.is_unspecified() || address.is_multicast() || (address.is_loopback() && !allow_loopback)
 }
@@ -94,6 +97,7 @@ mod tests {
             "https://[::ffff:127.0.0.1]",
             "https://169.254.169.254",
             "https://[fe80::1]",
+            "https://[fd00:ec2::254]",
             "https://0.0.0.0",
             "https://localhost:8443",
             "https://user@cml.example.org",

@@ -4,7 +4,7 @@ use domain::operation::{ImportSelector, ImportTask, Operation, Task};
 use domain::worker::spec;
 use domain::{AccountId, InstanceId, Invalid, Place, Region};
 
-use super::command::{Asked, into_app_error, new_operation, record_and_send, replay};
+use super::command::{Asked, new_operation, replay, start_new};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::Commit;
@@ -44,7 +44,7 @@ pub async fn import_workers(ctx: &Context, asked: &Asked, new: NewImport) -> Res
         }
     }
     let operation = new_operation(ctx, Task::ImportWorkers(task), None, asked);
-    record_and_send(ctx, Commit::default(), operation, asked).await.map_err(into_app_error)
+    start_new(ctx, Commit::default(), operation, asked).await
 }
 
 fn check(ctx: &Context, new: NewImport) -> Result<ImportTask, Invalid> {

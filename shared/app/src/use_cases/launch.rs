@@ -2,16 +2,24 @@
 
 use domain::Actor;
 use domain::worker::observe::{Seen, observe_instance};
-use domain::worker::{Command, ImageChoice, Worker, WorkerEvent, command::command};
+use domain::worker::{Command, ImageChoice, LaunchSpec, Refusal, Worker, WorkerEvent, command::command};
 
 use super::change::change;
 use super::instance::ec2_tags;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{Ec2, Ec2Error, LaunchRequest};
-use crate::store::CommitError;
 
-/// Launches, or finds what the same token launched before. The outer error is ours, the inner one EC2's.
+/// Why a launch did not happen.
+#[derive(Debug)]
+pub enum LaunchRefused {
+    /// EC2 said no, or did not say.
+    Ec2(Ec2Error),
+    /// It is not wanted any more.
+    Unwanted(Refusal),
+}
+
+/// Launches, or finds what the same token launched before. The outer error is ours.
 ///
 /// # Errors
 /// The table failed; nothing was launched, or the next attempt with the same token finds it.
@@ -20,20 +28,27 @@ pub async fn launch(
     ec2: &dyn Ec2,
     worker: &Worker,
     actor: &Actor,
-) -> Result<Result<Worker, Ec2Error>, AppError> {
+) -> Result<Result<Worker, LaunchRefused>, AppError> {
     let ami_id = match worker.launch_ami_id.clone().filter(|_| worker.has_open_launch()) {
         Some(id) => id,
         None => match resolve_image(ctx, ec2, worker).await {
             Ok(id) => id,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(LaunchRefused::Ec2(error))),
         },
     };
     let intent = Command::IntendLaunch { ami_id };
+    if let Err(refusal) = command(&ctx.store.worker(worker.id).await?, &intent) {
+        return Ok(Err(LaunchRefused::Unwanted(refusal)));
+    }
     let worker = change(ctx, worker.id, actor, |worker| Ok(command(worker, &intent)?)).await?;
+    if !worker.has_open_launch() {
+        // Another delivery launched it in the meantime.
+        return Ok(Ok(worker));
+    }
     let request = LaunchRequest {
         client_token: worker.client_token(),
         ami_id: worker.launch_ami_id.clone().unwrap_or_default(),
-        spec: worker.spec.clone(),
+        spec: LaunchSpec { user_data: ctx.store.user_data(worker.id).await?, ..worker.spec.clone() },
         tags: ec2_tags(&worker),
     };
     let seen = match ec2.run_instance(&worker.place, &request).await {
@@ -41,28 +56,20 @@ pub async fn launch(
         // The token is bound to an instance that a first, unanswered call launched with other tags;
         // it is found by its tag at the next look.
         Err(error) if error.code == "IdempotentParameterMismatch" => {
-            return Ok(Err(Ec2Error { code: "IncorrectState".into(), ..error }));
+            return Ok(Err(LaunchRefused::Ec2(Ec2Error { code: "IncorrectState".into(), ..error })));
         }
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(LaunchRefused::Ec2(error))),
     };
     let attached = |worker: &Worker| -> Vec<WorkerEvent> { observe_instance(worker, Seen::Present(&seen), ctx.now()) };
     let worker = change(ctx, worker.id, actor, |worker| Ok(attached(worker))).await?;
-    claim(ctx, &worker).await?;
-    Ok(Ok(worker))
-}
-
-/// Marks the instance as this worker's. The worker alone launched it, so nobody else can have it;
-/// a repeated launch finds its own claim.
-async fn claim(ctx: &Context, worker: &Worker) -> Result<(), AppError> {
-    let Some(facts) = &worker.instance else { return Ok(()) };
-    let commit = crate::store::Commit {
-        claim: Some((worker.place.clone(), facts.id.clone(), worker.id)),
-        ..crate::store::Commit::default()
-    };
-    match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
-        Ok(()) | Err(CommitError::InstanceClaimed) => Ok(()),
-        Err(error) => Err(super::command::into_app_error(error)),
+    if worker.status.is_final() {
+        // It ended while EC2 was launching: nobody would ever look at this instance again.
+        tracing::warn!(worker_id = %worker.id, instance_id = %seen.id, "launched for a worker that has ended; terminated");
+        if let Err(error) = ec2.terminate(&worker.place, &seen.id).await {
+            return Ok(Err(LaunchRefused::Ec2(error)));
+        }
     }
+    Ok(Ok(worker))
 }
 
 /// The image to launch: the newest of the name, published by an owner we trust. Anyone can publish

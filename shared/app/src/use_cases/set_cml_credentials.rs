@@ -36,6 +36,10 @@ pub async fn set_cml_credentials(
     // Refused before the secret is stored, so that nothing is half done.
     command(&worker, &wish)?;
     secrets.set_cml_credentials(&reference, credentials).await.map_err(AppError::Unavailable)?;
-    change(ctx, id, &asked.actor, |worker| Ok(command(worker, &wish)?)).await?;
+    change(ctx, id, &asked.actor, |worker| {
+        check_version(asked, worker)?;
+        Ok(command(worker, &wish)?)
+    })
+    .await?;
     Ok(())
 }

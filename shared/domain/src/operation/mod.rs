@@ -261,3 +261,6 @@ impl Operation {
         self.waiting_for = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,20 +52,25 @@ pub enum Step {
 #[must_use]
 pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
     match task {
-        Task::CreateWorker if worker.desired == DesiredState::Stopped && worker.launch_number == 0 => {
+        Task::CreateWorker if worker.desired == DesiredState::Stopped && worker.never_had_instance() => {
             Step::Done(Some("Recorded; it will be launched at its first start.".into()))
         }
-        Task::CreateWorker | Task::StartWorker => run(worker, seen),
+        Task::CreateWorker | Task::StartWorker => run(task, worker, seen),
         Task::StopWorker => stop(worker, seen),
         Task::TerminateWorker => terminate(worker, seen),
-        Task::SetMonitoring { enabled } => with_instance(seen, |instance| {
+        // A newer wish the other way: an older operation, held up by throttling, must not undo it.
+        Task::SetMonitoring { enabled } if worker.spec.detailed_monitoring != *enabled => {
+            let wanted = if *enabled { "off" } else { "on" };
+            Step::Fail("superseded", format!("Detailed monitoring is wanted {wanted} by now."))
+        }
+        Task::SetMonitoring { enabled } => with_instance(worker, seen, |instance| {
             if instance.detailed_monitoring == *enabled {
                 Step::Done(None)
             } else {
                 Step::Act(Call::SetMonitoring { enabled: *enabled })
             }
         }),
-        Task::UpdateTags { remove } => with_instance(seen, |instance| {
+        Task::UpdateTags { remove } => with_instance(worker, seen, |instance| {
             let set = worker.tags.iter().all(|(key, value)| instance.tags.get(key) == Some(value))
                 && instance.tags.get("Name") == Some(&worker.name);
             let removed = remove.iter().all(|key| worker.tags.contains_key(key) || !instance.tags.contains_key(key));
@@ -75,12 +80,16 @@ pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
     }
 }
 
-fn run(worker: &Worker, seen: Seen<'_>) -> Step {
+fn run(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
     if worker.desired != DesiredState::Running {
         return superseded(worker);
     }
     let Seen::Present(instance) = seen else {
-        return if worker.instance.is_none() {
+        if worker.status.is_final() {
+            return forgotten(worker);
+        }
+        // A failed worker whose instance EC2 has forgotten is launched anew, like one that never had any.
+        return if worker.instance.is_none() || worker.status == WorkerStatus::Failed {
             Step::Act(Call::Launch)
         } else {
             Step::Wait("EC2 to list the instance again".into())
@@ -91,6 +100,9 @@ fn run(worker: &Worker, seen: Seen<'_>) -> Step {
         InstanceState::Pending => Step::Wait("the instance to run".into()),
         InstanceState::Stopping => Step::Wait("the instance to finish stopping before it can start".into()),
         InstanceState::Stopped => Step::Act(Call::Start),
+        InstanceState::Terminated if *task == Task::StartWorker && worker.status == WorkerStatus::Failed => {
+            Step::Act(Call::Launch)
+        }
         InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
         InstanceState::Unknown => Step::Wait("EC2 to report a state this version knows".into()),
     }
@@ -100,7 +112,13 @@ fn stop(worker: &Worker, seen: Seen<'_>) -> Step {
     if worker.desired == DesiredState::Running {
         return superseded(worker);
     }
-    let Seen::Present(instance) = seen else { return Step::Wait("EC2 to list the instance again".into()) };
+    let Seen::Present(instance) = seen else {
+        return match worker.status {
+            WorkerStatus::Terminated => forgotten(worker),
+            WorkerStatus::Failed => Step::Done(Some("It has no instance that could run.".into())),
+            _ => Step::Wait("EC2 to list the instance again".into()),
+        };
+    };
     match instance.state {
         InstanceState::Stopped => Step::Done(None),
         InstanceState::Running => Step::Act(Call::Stop),
@@ -116,8 +134,9 @@ fn terminate(worker: &Worker, seen: Seen<'_>) -> Step {
         return superseded(worker);
     }
     match seen {
+        // An imported worker was never launched by us, and has an instance all the same.
+        Seen::Absent if worker.never_had_instance() => Step::Done(Some("It never had an instance.".into())),
         _ if worker.status == WorkerStatus::Terminated => Step::Done(None),
-        Seen::Absent if worker.launch_number == 0 => Step::Done(Some("It never had an instance.".into())),
         Seen::Absent => Step::Wait("a second answer from EC2 that the instance is gone".into()),
         Seen::Present(instance) => match instance.state {
             InstanceState::Terminated => Step::Done(None),
@@ -131,7 +150,7 @@ fn terminate(worker: &Worker, seen: Seen<'_>) -> Step {
     }
 }
 
-fn with_instance(seen: Seen<'_>, step: impl FnOnce(&InstanceObservation) -> Step) -> Step {
+fn with_instance(worker: &Worker, seen: Seen<'_>, step: impl FnOnce(&InstanceObservation) -> Step) -> Step {
     match seen {
         Seen::Present(instance)
             if matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) =>
@@ -139,6 +158,7 @@ fn with_instance(seen: Seen<'_>, step: impl FnOnce(&InstanceObservation) -> Step
             gone(instance)
         }
         Seen::Present(instance) => step(instance),
+        Seen::Absent if worker.status.is_final() => forgotten(worker),
         Seen::Absent => Step::Wait("EC2 to list the instance".into()),
     }
 }
@@ -149,6 +169,15 @@ fn gone(instance: &InstanceObservation) -> Step {
     Step::Fail("instance_terminated", format!("Instance {} {lost}: {words}", instance.id))
 }
 
+/// Gone, and no longer listed: waiting would bring nothing.
+fn forgotten(worker: &Worker) -> Step {
+    let words = worker.status_detail.as_deref().unwrap_or("EC2 gives no reason.");
+    Step::Fail("instance_terminated", format!("The instance is gone: {words}"))
+}
+
 fn superseded(worker: &Worker) -> Step {
     Step::Fail("superseded", format!("The worker is wanted {} by now. {}", worker.desired.name(), worker.state_reason))
 }
+
+#[cfg(test)]
+mod tests;

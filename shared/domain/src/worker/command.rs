@@ -72,6 +72,12 @@ pub enum Refusal {
         /// What was asked, as a participle.
         verb: &'static str,
     },
+    /// It is wanted otherwise by now.
+    #[error("the worker is wanted {} by now", desired.name())]
+    Unwanted {
+        /// What is wanted.
+        desired: DesiredState,
+    },
     /// It has no instance yet.
     #[error("the worker has no instance yet; it cannot be {verb}")]
     NotLaunched {
@@ -107,8 +113,13 @@ pub fn command(worker: &Worker, command: &Command) -> Result<Vec<WorkerEvent>, R
         }
         Command::IntendLaunch { ami_id } => {
             refuse_gone(worker, "launched")?;
-            // An open launch keeps its number, and so its ClientToken: asking EC2 again is safe.
-            if worker.has_open_launch() {
+            // Somebody wanted otherwise between the look and the launch.
+            if worker.desired != DesiredState::Running {
+                return Err(Refusal::Unwanted { desired: worker.desired });
+            }
+            // An open launch keeps its number, and so its ClientToken: asking EC2 again is safe. So does
+            // one that another delivery completed in the meantime: a new number would launch a second machine.
+            if worker.has_open_launch() || has_instance(worker) {
                 return Ok(vec![]);
             }
             let number = worker.launch_number + 1;
@@ -116,6 +127,8 @@ pub fn command(worker: &Worker, command: &Command) -> Result<Vec<WorkerEvent>, R
             events.extend(status_event(worker, WorkerStatus::Pending, None));
             Ok(events)
         }
+        // Too late: another delivery of the same launch has its instance, or the worker is gone.
+        Command::LaunchFailed { .. } if worker.status.is_final() || has_instance(worker) => Ok(vec![]),
         Command::LaunchFailed { detail } => {
             Ok(status_event(worker, WorkerStatus::Failed, Some(detail.clone())).into_iter().collect())
         }
@@ -142,8 +155,15 @@ fn want(worker: &Worker, desired: DesiredState, reason: &str) -> Result<Vec<Work
     if desired == DesiredState::Stopped && worker.instance.is_none() && worker.launch_number == 0 {
         return Err(Refusal::NotLaunched { verb });
     }
+    // The same wish again, where something else came between, is why the worker moves now: it is
+    // recorded, so that the reason shown is not the one for how it came to be otherwise.
+    let thwarted = matches!(
+        (desired, worker.status),
+        (DesiredState::Running, WorkerStatus::Stopping | WorkerStatus::Stopped | WorkerStatus::Failed)
+            | (DesiredState::Stopped, WorkerStatus::Starting | WorkerStatus::Running)
+    );
     Ok(changed(
-        worker.desired != desired,
+        worker.desired != desired || (thwarted && worker.state_reason != reason),
         WorkerEvent::DesiredChanged { from: worker.desired, to: desired, reason: reason.to_owned() },
     ))
 }
@@ -174,6 +194,11 @@ fn update_events(worker: &Worker, update: &Update) -> Vec<WorkerEvent> {
     events
 }
 
+/// An instance stands behind it; that of a failed worker is lost.
+fn has_instance(worker: &Worker) -> bool {
+    worker.instance.is_some() && worker.status != WorkerStatus::Failed
+}
+
 fn refuse_gone(worker: &Worker, verb: &'static str) -> Result<(), Refusal> {
     if worker.status.is_final() { Err(Refusal::Gone { status: worker.status, verb }) } else { Ok(()) }
 }
@@ -191,3 +216,6 @@ fn status_event(worker: &Worker, to: WorkerStatus, detail: Option<String>) -> Op
         running_since: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

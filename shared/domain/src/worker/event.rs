@@ -209,3 +209,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,6 +128,18 @@ impl Worker {
         self.launch_number > 0 && self.instance.is_none() && self.status != WorkerStatus::Failed
     }
 
+    /// Its instance is on its way up.
+    #[must_use]
+    pub fn is_booting(&self) -> bool {
+        matches!(self.status, WorkerStatus::Provisioning | WorkerStatus::Starting)
+    }
+
+    /// Nothing was ever launched for it, nor taken over: EC2 has nothing to be asked about.
+    #[must_use]
+    pub fn never_had_instance(&self) -> bool {
+        self.launch_number == 0 && self.instance.is_none()
+    }
+
     /// Where CML answers: what an admin set, or the address EC2 last told while it ran.
     #[must_use]
     pub fn endpoint(&self) -> Option<String> {

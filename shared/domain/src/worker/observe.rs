@@ -47,11 +47,11 @@ fn present(worker: &Worker, seen: &InstanceObservation, now: Timestamp) -> Vec<W
     }
     let to = status_of(worker, seen);
     let detail = seen.state_reason_message.clone().filter(|_| to != WorkerStatus::Running);
-    if to != worker.status || (detail.is_some() && detail != worker.status_detail) {
-        let running_since = match to {
-            WorkerStatus::Running => Some(seen.launched_at.filter(|at| *at <= now).unwrap_or(now)),
-            _ => None,
-        };
+    let launched_at = seen.launched_at.filter(|at| *at <= now);
+    // It may have stopped and started between two looks: what was known of the run before is void.
+    let ran_anew = to == WorkerStatus::Running && launched_at > worker.running_since;
+    if to != worker.status || ran_anew || (detail.is_some() && detail != worker.status_detail) {
+        let running_since = (to == WorkerStatus::Running).then(|| launched_at.unwrap_or(now));
         let reason = (to != worker.status).then(|| unwished_reason(worker, to, seen)).flatten();
         events.push(WorkerEvent::StatusChanged { from: worker.status, to, detail, reason, running_since });
     }
@@ -60,21 +60,46 @@ fn present(worker: &Worker, seen: &InstanceObservation, now: Timestamp) -> Vec<W
 }
 
 fn absent(worker: &Worker, now: Timestamp) -> Vec<WorkerEvent> {
-    // Never launched: there is nothing to miss. Launched but not yet seen: only a wish to be rid of
-    // it makes an empty answer matter; the launch itself is asked again with the same token.
-    if worker.instance.is_none() && (worker.launch_number == 0 || worker.desired != DesiredState::Terminated) {
+    // Never launched: there is nothing to miss, and nothing to wait for once nobody wants it.
+    if worker.never_had_instance() {
+        return match worker.desired {
+            DesiredState::Terminated => gone(worker, "It never had an instance.", None),
+            DesiredState::Running | DesiredState::Stopped => vec![],
+        };
+    }
+    // Launched but not yet seen: only a wish not to have it running makes an empty answer matter;
+    // the launch itself is asked again with the same token.
+    if worker.instance.is_none() && worker.desired == DesiredState::Running {
+        return vec![];
+    }
+    // Lost to its host, and forgotten by EC2 an hour later: it stays failed, to be started again.
+    if worker.status == WorkerStatus::Failed && worker.desired != DesiredState::Terminated {
         return vec![];
     }
     let Some(since) = worker.missing_since else { return vec![WorkerEvent::InstanceMissing] };
     if now.duration_since(since) < MISSING_AGAIN_AFTER {
         return vec![];
     }
+    if worker.instance.is_none() && worker.desired == DesiredState::Stopped {
+        return vec![WorkerEvent::StatusChanged {
+            from: worker.status,
+            to: WorkerStatus::Failed,
+            detail: Some("The launch was given up: EC2 listed no instance of it, asked twice.".into()),
+            reason: None,
+            running_since: None,
+        }];
+    }
+    let reason = (worker.desired != DesiredState::Terminated)
+        .then(|| "The instance is gone from EC2, though nobody here asked for it. It was not replaced.".into());
+    gone(worker, "EC2 no longer lists the instance, asked twice.", reason)
+}
+
+fn gone(worker: &Worker, detail: &str, reason: Option<String>) -> Vec<WorkerEvent> {
     let mut events = vec![WorkerEvent::StatusChanged {
         from: worker.status,
         to: WorkerStatus::Terminated,
-        detail: Some("EC2 no longer lists the instance, asked twice.".into()),
-        reason: (worker.desired != DesiredState::Terminated)
-            .then(|| "The instance is gone from EC2, though nobody here asked for it. It was not replaced.".into()),
+        detail: Some(detail.into()),
+        reason,
         running_since: None,
     }];
     events.extend(service_event(worker, WorkerStatus::Terminated, worker.service));
@@ -91,7 +116,7 @@ fn status_of(worker: &Worker, seen: &InstanceObservation) -> WorkerStatus {
         InstanceState::Stopping => WorkerStatus::Stopping,
         InstanceState::Stopped => WorkerStatus::Stopped,
         InstanceState::ShuttingDown => WorkerStatus::Terminating,
-        InstanceState::Terminated if worker.desired != DesiredState::Terminated && lost_to_host(seen) => {
+        InstanceState::Terminated if worker.desired != DesiredState::Terminated && failed_by_itself(seen) => {
             WorkerStatus::Failed
         }
         InstanceState::Terminated => WorkerStatus::Terminated,
@@ -106,6 +131,15 @@ pub fn lost_to_host(seen: &InstanceObservation) -> bool {
     seen.state_reason_code.as_deref().is_some_and(|code| code.starts_with("Server."))
 }
 
+/// It ended for another reason than somebody's wish: its host, its volumes, its image.
+/// Source: EC2 API reference, `StateReason` (the two codes of a person's shutdown).
+fn failed_by_itself(seen: &InstanceObservation) -> bool {
+    seen.state_reason_code.as_deref().is_some_and(|code| {
+        !matches!(code, "Client.UserInitiatedShutdown" | "Client.InstanceInitiatedShutdown")
+            && (code.starts_with("Server.") || code.starts_with("Client."))
+    })
+}
+
 /// Why the new status is not what was wished, in words; null when the wish explains it.
 fn unwished_reason(worker: &Worker, to: WorkerStatus, seen: &InstanceObservation) -> Option<String> {
     let verb = match (worker.desired, to) {
@@ -115,14 +149,16 @@ fn unwished_reason(worker: &Worker, to: WorkerStatus, seen: &InstanceObservation
         }
         (DesiredState::Running | DesiredState::Stopped, WorkerStatus::Failed) => "lost",
         (DesiredState::Stopped, WorkerStatus::Starting) => "started",
-        // A stopped worker may still run for a moment after the wish; only a start is news.
-        (DesiredState::Stopped, WorkerStatus::Running) if worker.status != WorkerStatus::Stopping => "started",
+        // It may run for a while after the wish, or even come up first, when it was still booting;
+        // only what was stopped was started by somebody else.
+        (DesiredState::Stopped, WorkerStatus::Running) if worker.status == WorkerStatus::Stopped => "started",
         _ => return None,
     };
     let words = seen.state_reason_message.as_deref().or(seen.state_reason_code.as_deref());
     let why = words.map(|w| format!(" EC2 says: {w}")).unwrap_or_default();
     Some(match verb {
-        "lost" => format!("The instance was lost to its host, not by anyone's wish.{why}"),
+        "lost" if lost_to_host(seen) => format!("The instance was lost to its host, not by anyone's wish.{why}"),
+        "lost" => format!("The instance failed, not by anyone's wish.{why}"),
         verb => format!("The instance was {verb} outside CML Cloud Manager.{why}"),
     })
 }
@@ -134,3 +170,6 @@ pub fn service_event(worker: &Worker, status: WorkerStatus, service: ServiceStat
     let to = if status == WorkerStatus::Running { service } else { ServiceStatus::Unavailable };
     (to != worker.service).then_some(WorkerEvent::ServiceChanged { from: worker.service, to })
 }
+
+#[cfg(test)]
+mod tests;

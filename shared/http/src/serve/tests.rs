@@ -1,9 +1,11 @@
 //! What every answer has, and who is let through to an endpoint.
 
-use app::Settings;
+use std::sync::Arc;
+
 use app::error::PortError;
 use app::ports::{Clock, Outgoing, Queue, Queues};
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
+use app::{Context, Settings};
 use async_trait::async_trait;
 use domain::{Role, Timestamp};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
@@ -11,7 +13,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::{AuthConfig, KeySource};
+use crate::auth::{AuthConfig, Authenticator, KeySource};
 use crate::function::{Handler, Trigger};
 use crate::table;
 

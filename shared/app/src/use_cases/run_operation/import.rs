@@ -18,8 +18,10 @@ use crate::ports::{Ec2, Ec2Error, InstanceFilter};
 use crate::store::{Commit, CommitError, PowerDue};
 use crate::use_cases::command::into_app_error;
 
-/// Instances one import takes at most.
+/// Instances one import takes at most; the rest of a larger place is for the next import.
 const INSTANCES_MAX: usize = 500;
+/// Instances taken over in one run: each is a transaction and a call, and a run has to end.
+const NEW_PER_RUN: usize = 50;
 
 pub(super) async fn advance(
     ctx: &Context,
@@ -40,9 +42,27 @@ pub(super) async fn advance(
         Err(error) => return Ok(Progress::Failed(error.code, error.message)),
     };
     let mut result = OperationResult::default();
-    for seen in found.iter().take(INSTANCES_MAX) {
+    // Only what is new counts: what other workers stand for must not keep an import from its end.
+    let mut taken = 0;
+    for seen in &found {
+        if is_ours(seen, worker_id(operation, &seen.id)) {
+            result.imported.push(worker_id(operation, &seen.id));
+            continue;
+        }
+        if result.imported.len() == INSTANCES_MAX {
+            let why = format!("One import takes {INSTANCES_MAX} instances; import again for the rest.");
+            result.skipped.insert(seen.id.to_string(), why);
+            continue;
+        }
+        if taken == NEW_PER_RUN {
+            return Ok(Progress::Waiting("the rest of the instances".into(), ctx.now()));
+        }
         match take_over(ctx, ec2, operation, task, seen, found.len() == 1).await? {
-            Taken::Worker(id) => result.imported.push(id),
+            Taken::New(id) => {
+                taken += 1;
+                result.imported.push(id);
+            }
+            Taken::Before(id) => result.imported.push(id),
             Taken::Skipped(why) => {
                 result.skipped.insert(seen.id.to_string(), why);
             }
@@ -90,7 +110,9 @@ async fn find(ctx: &Context, ec2: &dyn Ec2, task: &ImportTask) -> Result<Vec<Ins
 }
 
 enum Taken {
-    Worker(WorkerId),
+    New(WorkerId),
+    /// By an earlier run of this same operation.
+    Before(WorkerId),
     Skipped(String),
     TagsRefused(Ec2Error),
 }
@@ -107,6 +129,9 @@ async fn take_over(
         return Ok(Taken::Skipped(format!("Instance {} is {}.", seen.id, seen.state.name())));
     }
     let id = worker_id(operation, &seen.id);
+    if let Some(other) = tagged_worker(ctx, seen).await?.filter(|other| *other != id) {
+        return Ok(Taken::Skipped(format!("Instance {} belongs to worker {other}.", seen.id)));
+    }
     let worker = imported_worker(ctx, operation, task, seen, id, only);
     let mut events = vec![WorkerEvent::Imported(seen.into())];
     let now = ctx.now();
@@ -116,12 +141,12 @@ async fn take_over(
     let commit = Commit {
         change: Change::of(&worker, events, operation.requested_by.clone(), now),
         claim: Some((task.place.clone(), seen.id.clone(), id)),
-        power: Some(PowerDue { worker_id: id, due_at: now, decided: None }),
+        power: Some(PowerDue::hurried(id, None, now)),
         ..Commit::default()
     };
     match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
         Ok(()) => {}
-        Err(CommitError::InstanceClaimed | CommitError::WorkerChanged) => {
+        Err(CommitError::InstanceClaimed | CommitError::WorkerChanged | CommitError::Contended) => {
             match ctx.store.claimant(&task.place, &seen.id).await? {
                 // An earlier attempt of this same operation got so far.
                 Some(holder) if holder == id => {}
@@ -138,6 +163,22 @@ async fn take_over(
     match ec2.update_tags(&task.place, &seen.id, &ours, &[]).await {
         Ok(()) => Ok(Taken::Worker(id)),
         Err(error) => Ok(Taken::TagsRefused(error)),
+    }
+}
+
+/// An earlier run of the same import took it over and tagged it: that was its last step.
+fn is_ours(seen: &InstanceObservation, id: WorkerId) -> bool {
+    seen.tags.get(WORKER_TAG) == Some(&id.to_string()) && seen.tags.contains_key(MANAGED_TAG)
+}
+
+/// The worker that an instance's tag names, if it lives and the instance is its own.
+async fn tagged_worker(ctx: &Context, seen: &InstanceObservation) -> Result<Option<WorkerId>, AppError> {
+    let Some(id) = seen.tags.get(WORKER_TAG).and_then(|text| text.parse::<WorkerId>().ok()) else { return Ok(None) };
+    match ctx.store.worker(id).await {
+        Ok(worker) if worker.status.is_final() => Ok(None),
+        Ok(worker) => Ok(worker.instance.is_none_or(|facts| facts.id == seen.id).then_some(id)),
+        Err(AppError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::AppError;
 use crate::ports::{Ec2, Ec2Error};
 use crate::use_cases::change::{change, observe};
 use crate::use_cases::instance::{ec2_tags, look};
-use crate::use_cases::launch::launch;
+use crate::use_cases::launch::{LaunchRefused, launch};
 
 /// Calls in one run: start what was stopped is one; the rest is margin.
 const CALLS_PER_RUN: usize = 3;
@@ -30,8 +30,8 @@ pub(super) async fn advance(
             Err(error) => return retry_or_fail(ctx, operation, &error),
         };
         let seen = seen.as_ref().map_or(Seen::Absent, Seen::Present);
-        let actor = operation.requested_by.clone();
-        worker = observe(ctx, &worker, &actor, |worker| observe_instance(worker, seen, ctx.now())).await?;
+        // What EC2 shows is EC2's news; who wished for it is in the event of the wish.
+        worker = observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, seen, ctx.now())).await?;
         match plan::next(&operation.task, &worker, seen) {
             Step::Done(detail) => return Ok(Progress::Done(result(&operation.task, id, detail))),
             Step::Fail(code, message) => return Ok(Progress::failed(code, message)),
@@ -43,7 +43,13 @@ pub(super) async fn advance(
                 operation.attempts += 1;
                 worker = match act(ctx, ec2, operation, &worker, call).await? {
                     Ok(worker) => worker,
-                    Err(error) => return give_up_or_retry(ctx, operation, &worker, call, &error).await,
+                    Err(LaunchRefused::Unwanted(refusal)) => {
+                        return Ok(Progress::failed("superseded", format!("It was not launched: {refusal}.")));
+                    }
+                    Err(LaunchRefused::Ec2(error)) if call == Call::Launch && !error.retryable() => {
+                        return give_up_launch(ctx, ec2, &worker, error).await;
+                    }
+                    Err(LaunchRefused::Ec2(error)) => return retry_or_fail(ctx, operation, &error),
                 };
             }
         }
@@ -67,14 +73,14 @@ async fn brake(ctx: &Context, call: Call) -> Result<Option<Progress>, AppError> 
     }))
 }
 
-/// One call. The outer error is ours, the inner one EC2's.
+/// One call. The outer error is ours.
 async fn act(
     ctx: &Context,
     ec2: &dyn Ec2,
     operation: &Operation,
     worker: &Worker,
     call: Call,
-) -> Result<Result<Worker, Ec2Error>, AppError> {
+) -> Result<Result<Worker, LaunchRefused>, AppError> {
     if call == Call::Launch {
         return launch(ctx, ec2, worker, &operation.requested_by).await;
     }
@@ -96,22 +102,19 @@ async fn act(
             ec2.update_tags(place, id, &ec2_tags(worker), &remove).await
         }
     };
-    Ok(called.map(|()| worker.clone()))
+    Ok(called.map(|()| worker.clone()).map_err(LaunchRefused::Ec2))
 }
 
-async fn give_up_or_retry(
-    ctx: &Context,
-    operation: &Operation,
-    worker: &Worker,
-    call: Call,
-    error: &Ec2Error,
-) -> Result<Progress, AppError> {
-    if call == Call::Launch && !error.retryable() {
-        let failed = Command::LaunchFailed { detail: format!("{}: {}", error.code, error.message) };
-        let actor = Actor::System("run-operation".into());
-        change(ctx, worker.id, &actor, |worker| Ok(command(worker, &failed)?)).await?;
+/// EC2 refused for good. An earlier attempt that was never answered may have launched all the same:
+/// then the instance is found by its tag, and nothing is given up.
+async fn give_up_launch(ctx: &Context, ec2: &dyn Ec2, worker: &Worker, error: Ec2Error) -> Result<Progress, AppError> {
+    let worker = ctx.store.worker(worker.id).await?;
+    if !matches!(look(ec2, &worker).await, Ok(None)) {
+        return Ok(Progress::waiting(ctx, "EC2 to show what an earlier attempt launched"));
     }
-    retry_or_fail(ctx, operation, error)
+    let failed = Command::LaunchFailed { detail: format!("{}: {}", error.code, error.message) };
+    change(ctx, worker.id, &Actor::Aws, |worker| Ok(command(worker, &failed)?)).await?;
+    Ok(Progress::Failed(error.code, error.message))
 }
 
 fn retry_or_fail(ctx: &Context, operation: &Operation, error: &Ec2Error) -> Result<Progress, AppError> {

@@ -15,6 +15,9 @@ use crate::ports::Ec2;
 /// How soon to look again at what only takes time.
 const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(20);
 
+/// How soon to try again after a failure of our own, besides the queue's redelivery.
+const TRY_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
 /// How far one run got.
 enum Progress {
     /// Done, and seen done.
@@ -52,7 +55,15 @@ pub async fn run_operation(ctx: &Context, ec2: &dyn Ec2, id: OperationId) -> Res
     let mut due_at = now;
     if !operation.expire_if_due(now) {
         operation.begin(now);
-        match advance(ctx, ec2, &mut operation).await? {
+        let progress = match advance(ctx, ec2, &mut operation).await {
+            Ok(progress) => progress,
+            Err(error) => {
+                // It says nothing of the operation; but it must not stay at the head of what is due.
+                ctx.store.defer_operation(id, now + TRY_AGAIN_AFTER).await?;
+                return Err(error);
+            }
+        };
+        match progress {
             Progress::Done(result) => operation.succeed(result, ctx.now()),
             Progress::Failed(code, message) => operation.fail(code, message, ctx.now()),
             Progress::Waiting(what, until) => {

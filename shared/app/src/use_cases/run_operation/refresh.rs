@@ -26,7 +26,7 @@ pub(super) async fn advance(ctx: &Context, operation: &mut Operation, id: Worker
     }
     let telemetry = ctx.store.telemetry(id).await?;
     let since = |at: Option<Timestamp>| at.is_some_and(|at| at >= operation.requested_at);
-    if operation.attempts > 0 && since(telemetry.aws.ec2_at) && since(telemetry.cml.tried_at) {
+    if operation.attempts > 0 && since(telemetry.aws.tried_at) && since(telemetry.cml.tried_at) {
         let mut errors = telemetry.aws.errors;
         errors.extend(telemetry.cml.errors);
         let detail = (!errors.is_empty()).then(|| format!("Read, except: {}.", errors.join("; ")));

@@ -1,0 +1,189 @@
+//! One real event for each function, in `events/`, and the environment that functions are given.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use domain::Role;
+use functions::environment::{Environment, queue_variable};
+use functions::invoke;
+use http_api::{FUNCTIONS, Function, Port, find};
+use serde_json::Value;
+
+use super::test_api::TestApi;
+use super::tokens;
+
+/// What is no event.
+const ENVIRONMENT: &str = "environment";
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(name: &str) -> Value {
+    let path = repository().join("events").join(format!("{name}.json"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The event of that function.
+pub(super) fn event(name: &str) -> Value {
+    read(name)
+}
+
+/// Every function that answers requests.
+pub(super) fn endpoints() -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.iter().filter(|function| function.endpoint().is_some())
+}
+
+/// Those that take a JSON body.
+pub(super) fn with_body() -> impl Iterator<Item = &'static Function> {
+    endpoints().filter(|function| function.endpoint().unwrap().body.is_some())
+}
+
+/// The table's row of that name.
+pub(super) fn function(name: &str) -> &'static Function {
+    find(name).unwrap_or_else(|| panic!("no function {name}"))
+}
+
+/// Those that change something.
+pub(super) fn commands() -> impl Iterator<Item = &'static Function> {
+    endpoints().filter(|function| function.endpoint().unwrap().method != "GET")
+}
+
+/// The environment of a function.
+fn environment(function: &str) -> BTreeMap<String, String> {
+    let all = read(ENVIRONMENT);
+    let sections = [all.get("default"), all.get(function)].into_iter().flatten();
+    let variables = sections.flat_map(|section| section.as_object().unwrap());
+    variables.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn every_function_has_one_fixture_and_every_fixture_a_function() {
+    let files = fs::read_dir(repository().join("events")).unwrap();
+    let mut fixtures: BTreeSet<String> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap().replace(".json", "")).collect();
+    assert!(fixtures.remove(ENVIRONMENT));
+    let functions: BTreeSet<String> = FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
+    assert_eq!(fixtures, functions);
+}
+
+#[test]
+fn a_fixture_calls_its_own_route_as_api_gateway_would() {
+    for function in endpoints() {
+        let (event, endpoint) = (event(function.name), function.endpoint().unwrap());
+        let route = format!("{} {}", endpoint.method, endpoint.path);
+        let context = &event["requestContext"];
+        assert_eq!((&event["routeKey"], &context["routeKey"]), (&route.as_str().into(), &route.as_str().into()));
+        let mut path = endpoint.path.to_owned();
+        for (name, value) in event["pathParameters"].as_object().into_iter().flatten() {
+            path = path.replace(&format!("{{{name}}}"), value.as_str().unwrap());
+        }
+        assert_eq!((&event["rawPath"], &context["http"]["path"]), (&path.as_str().into(), &path.as_str().into()));
+        assert_eq!(context["http"]["method"], endpoint.method);
+        assert_eq!(event.get("body").is_some(), endpoint.body.is_some(), "{}", function.name);
+        let length = event["body"].as_str().map_or(0, str::len).to_string();
+        assert_eq!(event["headers"]["content-length"], length, "{}", function.name);
+        let pairs: BTreeMap<_, _> =
+            url::form_urlencoded::parse(event["rawQueryString"].as_str().unwrap().as_bytes()).into_owned().collect();
+        let parameters =
+            event.get("queryStringParameters").cloned().unwrap_or_else(|| Value::Object(Default::default()));
+        assert_eq!(serde_json::to_value(pairs).unwrap(), parameters, "{}", function.name);
+    }
+}
+
+#[tokio::test]
+async fn every_fixture_is_answered() {
+    let mut answers = String::new();
+    for function in FUNCTIONS {
+        let api = TestApi::new().await;
+        let mut event = event(function.name);
+        if function.endpoint().is_some() {
+            event["headers"]["authorization"] = format!("Bearer {}", tokens::token(Role::Admin)).into();
+        }
+        let before = api.items();
+        let answer =
+            invoke(function, &api.world, event).await.unwrap_or_else(|error| panic!("{}: {error}", function.name));
+        let said = match (&answer["statusCode"], &answer["batchItemFailures"]) {
+            (Value::Number(status), _) => status.to_string(),
+            (_, Value::Array(failures)) => format!("{} of the batch failed", failures.len()),
+            _ => "done".into(),
+        };
+        let wrote = if api.items() == before { "" } else { ", wrote" };
+        writeln!(answers, "{}: {said}{wrote}", function.name).unwrap();
+    }
+    insta::assert_snapshot!(answers, @r"
+    create-worker: 202, wrote
+    import-workers: 202, wrote
+    list-workers: 200
+    get-worker: 200
+    update-worker: 200, wrote
+    terminate-worker: 202, wrote
+    start-worker: 202, wrote
+    stop-worker: 202, wrote
+    refresh-worker: 202, wrote
+    set-worker-monitoring: 202, wrote
+    get-worker-metrics: 200
+    list-worker-events: 200
+    set-cml-credentials: 204, wrote
+    repin-certificate: 200, wrote
+    get-worker-power: 200
+    get-operation: 200
+    list-operations: 200
+    health: 200
+    openapi: 200
+    docs: 200
+    fleet-metrics: 200
+    prometheus: 200
+    dispatch-metrics: done
+    collect-aws: 0 of the batch failed, wrote
+    collect-cml: 0 of the batch failed, wrote
+    dispatch-power: done, wrote
+    control-power: 0 of the batch failed, wrote
+    run-operation: 0 of the batch failed, wrote
+    record-instance-state: done
+    ");
+}
+
+#[test]
+fn the_environment_names_every_variable_that_is_read_and_no_other() {
+    let source = fs::read_to_string(repository().join("functions/src/environment.rs")).unwrap();
+    let read: BTreeSet<&str> = source
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        .collect();
+    assert!(read.contains("OIDC_ISSUER"), "{read:?}");
+    let given = environment("");
+    assert_eq!(given.keys().map(String::as_str).collect::<BTreeSet<_>>(), read);
+
+    let functions = FUNCTIONS.iter().map(|function| function.name).chain(["default"]).collect::<BTreeSet<_>>();
+    for name in read_sections() {
+        assert!(functions.contains(name.as_str()), "{name} is no function");
+    }
+    for function in FUNCTIONS {
+        let own: BTreeSet<String> =
+            environment(function.name).into_keys().filter(|name| !given.contains_key(name)).collect();
+        let sends = function.ports.iter().filter_map(|port| match port {
+            Port::Send(queue) => Some(queue_variable(*queue)),
+            _ => None,
+        });
+        assert_eq!(own, sends.collect(), "{}", function.name);
+    }
+}
+
+fn read_sections() -> Vec<String> {
+    read(ENVIRONMENT).as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn the_environment_gives_the_settings_that_are_the_default() {
+    let given = environment("control-power");
+    let lookup = |name: &str| given.get(name).cloned();
+    let settings = Environment(&lookup).settings().unwrap();
+    let default = app::Settings::new("123456789012".parse().unwrap());
+    assert_eq!(format!("{settings:?}"), format!("{default:?}"));
+}

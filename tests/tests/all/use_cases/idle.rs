@@ -1,0 +1,98 @@
+//! Idle shutdown: what is in use, or of which nobody knows, is left running.
+
+use app::use_cases::update_worker::update_worker;
+use app::use_cases::worker_commands::start_worker;
+use domain::SignedDuration;
+use domain::worker::command::Update;
+use domain::worker::{DesiredState, WorkerStatus};
+
+use super::world::{World, asked};
+
+/// Longer than the timeout of an hour.
+const LONG: u32 = 90;
+
+#[tokio::test]
+async fn a_worker_whose_nodes_run_is_never_idle_and_counts_from_their_end() {
+    let world = World::new();
+    world.cml.set(|says| says.running_nodes = Some(2));
+    let id = world.ready_worker("lab").await;
+    world.ticks(LONG).await;
+    assert_eq!(world.worker(id).await.status, WorkerStatus::Running);
+    assert_eq!(world.power_reason(id).await, "In use: 2 nodes run.");
+    world.cml.set(|says| says.running_nodes = Some(0));
+    world.ticks(50).await;
+    assert_eq!(world.worker(id).await.status, WorkerStatus::Running);
+    let worker = world.until(id, |worker| worker.status == WorkerStatus::Stopped).await;
+    assert!(worker.state_reason.contains("nodes last ran"), "{}", worker.state_reason);
+}
+
+#[tokio::test]
+async fn a_worker_that_a_person_uses_is_never_idle() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    for _ in 0..4 {
+        world.ticks(40).await;
+        world.cml.activity("user_activity", world.now());
+    }
+    assert_eq!(world.worker(id).await.desired, DesiredState::Running);
+    let worker = world.until(id, |worker| worker.status == WorkerStatus::Stopped).await;
+    assert!(worker.state_reason.contains("last user_activity"), "{}", worker.state_reason);
+}
+
+#[tokio::test]
+async fn what_a_machine_does_keeps_nothing_up() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    for _ in 0..8 {
+        world.ticks(10).await;
+        world.cml.activity("system_stats", world.now());
+    }
+    assert_eq!(world.worker(id).await.desired, DesiredState::Stopped);
+}
+
+#[tokio::test]
+async fn a_worker_whose_controller_cannot_be_read_is_never_idle() {
+    for what in ["nothing answers", "nobody can sign in", "the feed cannot be read", "nodes are not told"] {
+        let world = World::new();
+        let id = world.ready_worker("lab").await;
+        world.cml.set(|says| match what {
+            "nothing answers" => says.reachable = false,
+            "nobody can sign in" => says.denies = true,
+            "the feed cannot be read" => says.telemetry = None,
+            _ => says.running_nodes = None,
+        });
+        world.ticks(LONG).await;
+        assert_eq!(world.worker(id).await.desired, DesiredState::Running, "{what}");
+        let reason = world.power_reason(id).await;
+        assert!(reason.contains("not known") || reason.contains("does not say"), "{what}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_started_again_is_judged_by_this_run_and_not_by_the_last() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    world.until(id, |worker| worker.status == WorkerStatus::Stopped).await;
+    world.ticks(LONG).await;
+    let start = start_worker(&world.ctx, &asked(), id).await.unwrap();
+    world.succeeded(start.id).await;
+    let since = world.worker(id).await.running_since.unwrap();
+    let stopped = world.until(id, |worker| worker.desired == DesiredState::Stopped).await;
+    assert!(stopped.updated_at.duration_since(since) >= SignedDuration::from_mins(60));
+}
+
+#[tokio::test]
+async fn a_worker_can_have_its_own_timeout_or_none() {
+    let world = World::new();
+    let (short, never) = (world.ready_worker("short").await, world.ready_worker("never").await);
+    let shorter = Update { idle_timeout_minutes: Some(Some(20)), ..Update::default() };
+    update_worker(&world.ctx, &asked(), short, shorter).await.unwrap();
+    let off = Update { idle_enabled: Some(false), ..Update::default() };
+    update_worker(&world.ctx, &asked(), never, off).await.unwrap();
+    let since = world.worker(short).await.running_since.unwrap();
+    let stopped = world.until(short, |worker| worker.desired == DesiredState::Stopped).await;
+    assert!(stopped.updated_at.duration_since(since) < SignedDuration::from_mins(30));
+    world.ticks(LONG).await;
+    assert_eq!(world.worker(never).await.status, WorkerStatus::Running);
+    assert_eq!(world.power_reason(never).await, "Idle shutdown is switched off for this worker.");
+}

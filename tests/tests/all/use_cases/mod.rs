@@ -1,0 +1,18 @@
+//! The use cases on the table in memory and the simulated region, driven as the functions drive them.
+
+mod brakes;
+mod controllers;
+mod creating;
+mod ec2_view;
+mod fake_cml;
+mod idle;
+mod importing;
+mod mailbox;
+mod metrics;
+mod observing;
+mod powering;
+mod refreshing;
+mod retrying;
+mod test_table;
+mod updating;
+mod world;
