@@ -65,7 +65,7 @@ impl Stack {
     /// # Errors
     /// The port or the data directory cannot be had, or what is kept there cannot be read.
     pub async fn start(options: Options) -> Result<Self, StackError> {
-        std::fs::create_dir_all(&options.data_dir)?;
+        private_folder(&options.data_dir)?;
         let lock = lock(&options.data_dir)?;
         let documents = Documents::open(&options.data_dir.join("state.sqlite"))?;
         let machine: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -144,6 +144,15 @@ impl Stack {
 }
 
 /// One stack at a time on one data directory; the lock goes with the process, however it ends.
+/// The data directory. It holds the signing key and CML passwords, so nobody else may look into it.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 fn lock(data_dir: &Path) -> Result<File, StackError> {
     let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock"))?;
     match file.try_lock() {

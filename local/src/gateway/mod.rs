@@ -63,11 +63,13 @@ impl Gateway {
                 let allowed = methods.join(", ");
                 let detail = format!("{} answers to {allowed} only.", parts.uri.path());
                 return LocalProblem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+                    .at(parts.uri.path())
                     .header(http::header::ALLOW, allowed)
                     .into_response();
             }
             Match::Nowhere => {
-                return LocalProblem::not_found(format!("There is nothing at {}.", parts.uri.path())).into_response();
+                let path = parts.uri.path();
+                return LocalProblem::not_found(format!("There is nothing at {path}.")).at(path).into_response();
             }
         };
         let arrival = Arrival {

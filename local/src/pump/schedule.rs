@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{SignedDuration, Timestamp};
-use http_api::Function;
+use http_api::{Function, Port};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(
             _ = poll.tick() => {}
         }
         let now = parts.fleet.now();
-        if now < next {
+        if now < next || behind(&parts, function) {
             continue;
         }
         next = following(now, every);
@@ -41,6 +41,16 @@ pub(super) async fn run(
         // Why it failed is in the log; the next tick is the retry.
         let _answer = parts.invoker.invoke(function, event, invoke::TIMEOUT).await;
     }
+}
+
+/// Consumers still work on what an earlier tick sent. With fleet time running fast, ticks come faster
+/// than the machine can work, and would pile up; one that waits for the consumers is the same work once.
+fn behind(parts: &Parts, function: &Function) -> bool {
+    function.ports.iter().any(|port| match port {
+        // A FIFO queue drops repeated messages by itself, and may hold back one group for long.
+        Port::Send(queue) if !queue.is_fifo() => parts.source.waiting(*queue) > 0,
+        _ => false,
+    })
 }
 
 /// The next multiple of the interval after now.

@@ -56,6 +56,11 @@ pub(crate) trait Source: Send + Sync {
 
     /// The message is not done: it is visible again after `delay`.
     async fn release(&self, queue: Queue, receipt: &str, delay: Duration) -> Result<(), PortError>;
+
+    /// Messages ready to be delivered that nobody has taken yet, where that can be told.
+    fn waiting(&self, _queue: Queue) -> u64 {
+        0
+    }
 }
 
 /// How full a queue is.
@@ -152,6 +157,10 @@ impl Queues for DurableQueues {
 
 #[async_trait]
 impl Source for DurableQueues {
+    fn waiting(&self, queue: Queue) -> u64 {
+        self.depths().ok().and_then(|depths| depths.get(queue.name()).map(|depth| depth.visible)).unwrap_or(0)
+    }
+
     async fn receive(&self, queue: Queue, max: u32, visibility: Duration) -> Result<Vec<Received>, PortError> {
         let mut poll = tokio::time::interval(POLL);
         // Bounded like SQS' own long poll: a caller sees to other things now and then.

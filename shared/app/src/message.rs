@@ -38,7 +38,7 @@ pub struct ControlPower {
 pub struct CollectAws {
     /// The place.
     pub place: Place,
-    /// The workers, at most 100.
+    /// The workers, at most 500.
     pub worker_ids: Vec<WorkerId>,
 }
 

@@ -59,11 +59,13 @@ pub enum PowerAction {
     Wait,
     /// Stop it.
     Stop,
+    /// Terminate it: it is wanted gone, and the attempt to do so ended without.
+    Terminate,
 }
 
 impl PowerAction {
     /// Every action.
-    pub const ALL: [Self; 3] = [Self::None, Self::Wait, Self::Stop];
+    pub const ALL: [Self; 4] = [Self::None, Self::Wait, Self::Stop, Self::Terminate];
 
     /// The name in items and answers.
     #[must_use]
@@ -72,6 +74,7 @@ impl PowerAction {
             Self::None => "none",
             Self::Wait => "wait",
             Self::Stop => "stop",
+            Self::Terminate => "terminate",
         }
     }
 
@@ -120,6 +123,15 @@ pub fn decide(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: T
         }
     };
     let wish = (worker.desired, evidence.operation_under_way);
+    if wish == (DesiredState::Terminated, false) && !worker.status.is_final() {
+        return PowerDecision {
+            action: PowerAction::Terminate,
+            reason: format!("It is wanted gone, and is {} still. {}", worker.status.name(), worker.state_reason),
+            // A refusal of EC2's is not hurried: somebody has to lift it first.
+            next_check_at: now + policy.check_settled_every,
+            ..none(String::new())
+        };
+    }
     if worker.status != WorkerStatus::Running {
         let advice = match wish {
             (DesiredState::Running, false) if !worker.is_booting() => {
@@ -135,9 +147,8 @@ pub fn decide(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: T
     }
     match wish {
         (DesiredState::Running, _) => {}
-        (_, true) => return none(format!("It is being {}. {}", worker.desired.name(), worker.state_reason)),
-        (DesiredState::Terminated, false) => {
-            return none(format!("It runs, though it is wanted terminated: delete it again. {}", worker.state_reason));
+        (DesiredState::Stopped | DesiredState::Terminated, true) | (DesiredState::Terminated, false) => {
+            return none(format!("It is being {}. {}", worker.desired.name(), worker.state_reason));
         }
         // Started by hand, or a stop that failed: it runs and is billed, so it is judged like any other.
         (DesiredState::Stopped, false) => {}

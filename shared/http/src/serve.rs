@@ -60,6 +60,9 @@ async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Re
         return Err(Problem::too_large(BODY_MAX_BYTES));
     }
     let caller = admit(api, endpoint, incoming.headers.get("authorization").map(String::as_str)).await?;
+    if endpoint.body.is_none() && endpoint.method != "GET" && !incoming.body.is_empty() {
+        crate::body::parse::<NoBody>(&incoming.body)?;
+    }
     let request = Request {
         path: incoming.path,
         path_parameters: incoming.path_parameters,
@@ -70,6 +73,11 @@ async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Re
     };
     (endpoint.handler)(api, &request).await
 }
+
+/// The body of an endpoint that takes none: nothing, or `{}`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoBody {}
 
 /// Who calls, if they may. A public endpoint asks nobody, so that a stale token does not lock one out of it.
 async fn admit(api: &Api, endpoint: &Endpoint, authorization: Option<&str>) -> Result<Option<Caller>, Problem> {

@@ -33,8 +33,12 @@ const WORKER_FILTER: &[Parameter] = &[
 ];
 const OPERATION_FILTER: &[Parameter] =
     &[("target", "Only of this worker."), ("status", "Only of this status."), LIMIT, CURSOR];
-const SPAN: &[Parameter] =
-    &[("from", "From this time on; the last 24 hours by default."), ("to", "Up to this time; now by default."), CURSOR];
+const SPAN: &[Parameter] = &[
+    ("from", "From this time on; the last 24 hours by default."),
+    ("to", "Up to this time; now by default."),
+    LIMIT,
+    CURSOR,
+];
 
 /// One endpoint's row, before its exceptions.
 const fn http(

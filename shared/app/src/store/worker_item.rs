@@ -312,6 +312,7 @@ fn event_data(event: &WorkerEvent) -> Value {
         WorkerEvent::DesiredChanged { from, to, reason } => {
             json!({ "from": from.name(), "to": to.name(), "reason": reason })
         }
+        WorkerEvent::WishUnfulfilled { reason } => json!({ "reason": reason }),
         WorkerEvent::ServiceChanged { from, to } => json!({ "from": from.name(), "to": to.name() }),
         WorkerEvent::CertificatePinned { sha256 } => json!({ "sha256": sha256 }),
         WorkerEvent::Renamed { name } => json!({ "name": name }),

@@ -58,9 +58,13 @@ pub async fn collect_aws(
         let check = checks.as_ref().map(|all| all.get(instance).cloned());
         let metric = metrics.as_ref().map(|all| all.get(instance).cloned());
         let update = |before: &AwsReadings| after(before, &check, &metric, now);
-        if let Err(error) = ctx.store.add_reading(worker.id, now, ctx.settings.sample_retention, update).await {
-            tracing::warn!(worker_id = %worker.id, %error, "a reading was not stored");
-            failure = Some(error);
+        match ctx.store.add_reading(worker.id, now, ctx.settings.sample_retention, update).await {
+            // Another reading of the same moment is being written: it is as good.
+            Ok(_) | Err(AppError::Busy(_)) => {}
+            Err(error) => {
+                tracing::warn!(worker_id = %worker.id, %error, "a reading was not stored");
+                failure = Some(error);
+            }
         }
     }
     failure.map_or(Ok(()), Err)

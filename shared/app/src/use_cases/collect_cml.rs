@@ -37,8 +37,8 @@ pub async fn collect_cml(
     let running = workers.into_values().filter(|worker| worker.status == WorkerStatus::Running);
     let reads = running.map(|worker| async move { collect_one(ctx, cml, secrets, worker).await });
     let results: Vec<Result<(), AppError>> = futures::stream::iter(reads).buffer_unordered(CONCURRENT).collect().await;
-    // All were tried before any failure is told.
-    results.into_iter().collect()
+    // All were tried before any failure is told. A busy worker is being read by another delivery.
+    results.into_iter().filter(|result| !matches!(result, Err(AppError::Busy(_)))).collect()
 }
 
 async fn collect_one(ctx: &Context, cml: &dyn Cml, secrets: &dyn Secrets, worker: Worker) -> Result<(), AppError> {
@@ -84,7 +84,8 @@ async fn may_be_asked(
         None => ctx.settings.reading_valid_for().min(UNPINNED_ADDRESS_VALID_FOR),
     };
     let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= valid_for);
-    if fresh(worker.running_since) {
+    // The start and the import read it themselves.
+    if fresh(worker.running_since) || (worker.imported && fresh(Some(worker.created_at))) {
         return Ok(Ok(()));
     }
     let aws = ctx.store.latest::<AwsReadings>(worker.id).await?.unwrap_or_default();

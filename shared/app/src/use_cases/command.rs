@@ -16,7 +16,7 @@ use crate::store::{Commit, CommitError, IdempotencyRecord, PowerDue};
 /// How long a key is kept, machine time.
 const KEY_KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// How often a command is judged anew when others change the same worker.
-const JUDGE_ATTEMPTS: usize = 5;
+const JUDGE_ATTEMPTS: usize = 10;
 
 /// The key of a request that must not be carried out twice.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use super::change::observe;
 use super::command::Asked;
 use super::dispatch_power::power_message;
 use super::instance::{absence_is_credible, look};
-use super::worker_commands::stop_worker;
+use super::worker_commands::{stop_worker, terminate_worker};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::{CollectCml, Message};
@@ -131,7 +131,8 @@ async fn control_one(
         ctx.queues.send(Queue::MetricsCml, vec![message]).await.map_err(AppError::Unavailable)?;
     }
     let mut version = due.version;
-    if decision.action == PowerAction::Stop && act(ctx, &worker, &mut decision).await? {
+    if matches!(decision.action, PowerAction::Stop | PowerAction::Terminate) && act(ctx, &worker, &mut decision).await?
+    {
         // The stop made it due at once; this judgement is newer than that.
         version += 1;
     }
@@ -189,23 +190,27 @@ async fn record_state(ctx: &Context, ec2: &dyn Ec2, worker: Worker, seen: &SeenB
     observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await
 }
 
-/// Starts the stop, unless a brake is on. A change of the worker since it was judged wins: it is
+/// Starts what was decided, unless a brake is on. A change of the worker since it was judged wins: it is
 /// judged anew at the next tick. True when it was started.
 async fn act(ctx: &Context, worker: &Worker, decision: &mut PowerDecision) -> Result<bool, AppError> {
     if ctx.settings.safe_mode {
         decision.action = PowerAction::Wait;
-        decision.reason = format!("SAFE_MODE is on, so it is not stopped. {}", decision.reason);
+        decision.reason = format!("SAFE_MODE is on, so nothing is done. {}", decision.reason);
         return Ok(false);
     }
     let fleet = ctx.store.fleet_state().await?;
     if fleet.frozen_since.is_some() {
         decision.action = PowerAction::Wait;
         let why = fleet.frozen_reason.unwrap_or_default();
-        decision.reason = format!("The fleet is frozen ({why}), so it is not stopped. {}", decision.reason);
+        decision.reason = format!("The fleet is frozen ({why}), so nothing is done. {}", decision.reason);
         return Ok(false);
     }
     let asked = Asked { if_match: Some(worker.version), ..Asked::by(Actor::idle_shutdown()) };
-    match stop_worker(ctx, &asked, worker.id, Some(&decision.reason)).await {
+    let started = match decision.action {
+        PowerAction::Terminate => terminate_worker(ctx, &asked, worker.id).await,
+        _ => stop_worker(ctx, &asked, worker.id, Some(&decision.reason)).await,
+    };
+    match started {
         Ok(_) => Ok(true),
         Err(AppError::Stale { .. } | AppError::Busy(_)) => {
             decision.action = PowerAction::Wait;

@@ -9,8 +9,9 @@ use crate::error::AppError;
 use crate::message::{CollectAws, CollectCml, Message};
 use crate::ports::{Outgoing, Queue};
 
-/// Workers in one message to collect-aws: as many as `DescribeInstanceStatus` takes.
-const AWS_BATCH: usize = 100;
+/// Workers in one message to collect-aws: the least number that fills both the 100 ids of
+/// `DescribeInstanceStatus` and the 500 queries of `GetMetricData`, four of them a worker.
+const AWS_BATCH: usize = 500;
 /// Workers in one message to collect-cml: each costs up to a few seconds of one function's time.
 const CML_BATCH: usize = 25;
 

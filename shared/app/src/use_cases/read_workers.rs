@@ -100,7 +100,8 @@ pub async fn list_workers(
     Ok(Listed { items, next })
 }
 
-/// A page of a worker's history: at most a day from `from` on, and where the next page begins.
+/// A page of a worker's history: at most `limit` samples and at most a day from `from` on, and where
+/// the next page begins.
 ///
 /// # Errors
 /// The worker does not exist, or the table failed.
@@ -109,9 +110,17 @@ pub async fn history(
     id: WorkerId,
     from: Timestamp,
     to: Timestamp,
+    limit: usize,
 ) -> Result<(Vec<(&'static str, Sample)>, Option<Timestamp>), AppError> {
     ctx.store.worker(id).await?;
     let end = to.min(from + HISTORY_PAGE);
-    let samples = ctx.store.samples(id, from, end).await?;
+    let mut samples = ctx.store.samples(id, from, end).await?;
+    if let Some((_, after)) = samples.get(limit) {
+        // The next page begins with a moment: samples of one moment stay together.
+        let next = after.at;
+        let cut = samples.iter().position(|(_, sample)| sample.at == next).filter(|cut| *cut > 0).unwrap_or(limit);
+        samples.truncate(cut);
+        return Ok((samples, Some(next)));
+    }
     Ok((samples, (end < to).then_some(end + SignedDuration::from_millis(1))))
 }

@@ -354,6 +354,20 @@ fn what_runs_though_it_is_wanted_stopped_is_judged_like_any_other() {
 }
 
 #[test]
+fn a_termination_that_failed_is_tried_again_and_not_in_haste() {
+    for status in [WorkerStatus::Running, WorkerStatus::Stopped, WorkerStatus::Failed] {
+        let unwanted = worker(status, DesiredState::Terminated);
+        let policy = PowerPolicy::default();
+        let decision = decide(&unwanted, &Evidence::default(), &policy, at(60));
+        assert_eq!((decision.action, decision.next_check_at), (PowerAction::Terminate, at(75)), "{status:?}");
+        let under_way = Evidence { operation_under_way: true, ..Evidence::default() };
+        assert_eq!(decide(&unwanted, &under_way, &policy, at(60)).action, PowerAction::None);
+    }
+    let gone = worker(WorkerStatus::Terminated, DesiredState::Terminated);
+    assert_eq!(decide(&gone, &Evidence::default(), &PowerPolicy::default(), at(60)).action, PowerAction::None);
+}
+
+#[test]
 fn names_of_actions_read_back() {
     for action in PowerAction::ALL {
         assert_eq!(PowerAction::from_name(action.name()), Some(action));

@@ -33,6 +33,11 @@ pub enum Command {
         /// EC2's code and message.
         detail: String,
     },
+    /// Say that an operation ended without what was wished for, and why.
+    WishFailed {
+        /// For people.
+        reason: String,
+    },
     /// Use these stored credentials.
     UseCredentials {
         /// The reference; never the secret.
@@ -132,6 +137,10 @@ pub fn command(worker: &Worker, command: &Command) -> Result<Vec<WorkerEvent>, R
         Command::LaunchFailed { detail } => {
             Ok(status_event(worker, WorkerStatus::Failed, Some(detail.clone())).into_iter().collect())
         }
+        Command::WishFailed { reason } => Ok(changed(
+            !worker.status.is_final() && worker.state_reason != *reason,
+            WorkerEvent::WishUnfulfilled { reason: reason.clone() },
+        )),
         Command::UseCredentials { cml_credentials_ref } => {
             refuse_gone(worker, "changed")?;
             Ok(vec![WorkerEvent::CredentialsSet { cml_credentials_ref: cml_credentials_ref.clone() }])

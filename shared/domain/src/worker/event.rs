@@ -47,6 +47,11 @@ pub enum WorkerEvent {
         /// Why, for people.
         reason: String,
     },
+    /// An operation ended without what was wished for; the worker is as it was.
+    WishUnfulfilled {
+        /// Why, for people.
+        reason: String,
+    },
     /// CML can be used, or no longer.
     ServiceChanged {
         /// Before.
@@ -111,6 +116,7 @@ impl WorkerEvent {
             Self::InstanceChanged(_) => "worker.instance_changed",
             Self::StatusChanged { .. } => "worker.status_changed",
             Self::DesiredChanged { .. } => "worker.desired_changed",
+            Self::WishUnfulfilled { .. } => "worker.wish_unfulfilled",
             Self::ServiceChanged { .. } => "worker.service_changed",
             Self::InstanceMissing => "worker.instance_missing",
             Self::InstanceSeenAgain => "worker.instance_seen_again",
@@ -189,6 +195,7 @@ impl Worker {
                 self.desired = *to;
                 self.state_reason.clone_from(reason);
             }
+            WorkerEvent::WishUnfulfilled { reason } => self.state_reason.clone_from(reason),
             WorkerEvent::ServiceChanged { to, .. } => self.service = *to,
             WorkerEvent::InstanceMissing => self.missing_since = Some(at),
             WorkerEvent::InstanceSeenAgain => self.missing_since = None,

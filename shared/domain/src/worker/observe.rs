@@ -140,6 +140,9 @@ fn failed_by_itself(seen: &InstanceObservation) -> bool {
     })
 }
 
+/// How the reason begins that somebody stopped it at EC2.
+const STOPPED_OUTSIDE: &str = "The instance was stopped outside CML Cloud Manager";
+
 /// Why the new status is not what was wished, in words; null when the wish explains it.
 fn unwished_reason(worker: &Worker, to: WorkerStatus, seen: &InstanceObservation) -> Option<String> {
     let verb = match (worker.desired, to) {
@@ -149,6 +152,12 @@ fn unwished_reason(worker: &Worker, to: WorkerStatus, seen: &InstanceObservation
         }
         (DesiredState::Running | DesiredState::Stopped, WorkerStatus::Failed) => "lost",
         (DesiredState::Stopped, WorkerStatus::Starting) => "started",
+        // Stopped by somebody else, and started again the same way.
+        (DesiredState::Running, WorkerStatus::Starting | WorkerStatus::Running)
+            if worker.state_reason.starts_with(STOPPED_OUTSIDE) =>
+        {
+            "started"
+        }
         // It may run for a while after the wish, or even come up first, when it was still booting;
         // only what was stopped was started by somebody else.
         (DesiredState::Stopped, WorkerStatus::Running) if worker.status == WorkerStatus::Stopped => "started",
@@ -159,6 +168,7 @@ fn unwished_reason(worker: &Worker, to: WorkerStatus, seen: &InstanceObservation
     Some(match verb {
         "lost" if lost_to_host(seen) => format!("The instance was lost to its host, not by anyone's wish.{why}"),
         "lost" => format!("The instance failed, not by anyone's wish.{why}"),
+        "stopped" => format!("{STOPPED_OUTSIDE}.{why}"),
         verb => format!("The instance was {verb} outside CML Cloud Manager.{why}"),
     })
 }

@@ -135,7 +135,7 @@ pub struct ImportWorkers {
     /// All instances of the region's default images.
     #[serde(default)]
     pub all: bool,
-    /// The name to give; the instance's own by default.
+    /// The name to give, followed by the instance's id where there are several; its own by default.
     pub name: Option<String>,
 }
 
@@ -158,6 +158,7 @@ impl From<ImportWorkers> for NewImport {
 #[serde(deny_unknown_fields)]
 pub struct UpdateWorker {
     /// The new name.
+    #[serde(default, deserialize_with = "not_null")]
     pub name: Option<String>,
     /// The new owner, or null.
     #[serde(default, deserialize_with = "present")]
@@ -167,6 +168,7 @@ pub struct UpdateWorker {
     #[serde(default)]
     pub tags: BTreeMap<String, Option<String>>,
     /// Whether it may be stopped for being idle.
+    #[serde(default, deserialize_with = "not_null")]
     pub idle_shutdown: Option<bool>,
     /// Its own idle timeout in minutes, or null for the fleet's.
     #[serde(default, deserialize_with = "present")]
@@ -180,6 +182,11 @@ pub struct UpdateWorker {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub cml_credentials_ref: Option<Option<String>>,
+}
+
+/// May be absent, but not null: there is nothing that null could mean.
+fn not_null<'a, D: Deserializer<'a>, T: Deserialize<'a>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Tells "absent" from "null".

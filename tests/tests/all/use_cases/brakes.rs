@@ -1,12 +1,11 @@
-//! SAFE_MODE and frozen mode: everything is judged and told, and nothing is done.
+//! Safe mode and frozen mode: everything is judged and told, and nothing is done.
 
+use app::use_cases::import_workers::{NewImport, import_workers};
 use app::use_cases::worker_commands::{start_worker, stop_worker, terminate_worker};
 use domain::operation::OperationStatus;
 use domain::worker::{DesiredState, WorkerStatus};
 
 use super::world::{World, asked};
-
-use app::use_cases::import_workers::{NewImport, import_workers};
 
 /// Every API call that changes something.
 const CHANGES: [&str; 8] = [
@@ -32,7 +31,7 @@ async fn safe_mode_decides_and_records_and_acts_on_nothing() {
     let id = world.succeeded(import.id).await.result.unwrap().worker_id.unwrap();
     world.ticks(90).await;
     let reason = world.power_reason(id).await;
-    assert!(reason.starts_with("SAFE_MODE is on, so it is not stopped. No lab runs"), "{reason}");
+    assert!(reason.starts_with("SAFE_MODE is on") && reason.contains("No lab runs"), "{reason}");
     assert_eq!((world.worker(id).await.desired, world.cloud.running().len()), (DesiredState::Running, 1));
 
     let stop = stop_worker(&world.ctx, &asked(), id, None).await.unwrap();
@@ -68,7 +67,6 @@ async fn a_fleet_whose_list_is_lost_is_frozen_until_it_is_back() {
         assert!(waiting.waiting_for.is_some_and(|what| what.contains("frozen")));
     }
     // Idle shutdown keeps still as well, and says so.
-    world.cml.set(|says| says.running_nodes = Some(0));
     for _ in 0..100 {
         if world.power_reason(kept).await.starts_with("The fleet is frozen") {
             break;

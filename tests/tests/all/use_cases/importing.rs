@@ -103,12 +103,25 @@ async fn every_page_of_instances_is_imported_in_as_many_imports_as_it_takes() {
     let mut imported = Vec::new();
     for _ in 0..3 {
         let operation = import(&world, |new| new.all = true).await;
-        world.run(operation).await.unwrap();
-        imported.push(world.succeeded(operation).await.result.unwrap().imported.len());
-        // What is judged of so many workers is not what is looked at here.
+        // Without ticks: what is judged of so many workers is not what is looked at here.
+        for _ in 0..12 {
+            world.run(operation).await.unwrap();
+        }
+        imported.push(world.operation(operation).await.result.unwrap().imported.len());
         world.queue.take();
     }
     assert_eq!(imported, [500, 500, 200]);
+}
+
+#[tokio::test]
+async fn an_import_in_safe_mode_ends_though_nothing_is_tagged() {
+    let world = World::with(|settings| settings.safe_mode = true);
+    for n in 0..120 {
+        world.seed(&format!("lab {n}"), None, false);
+    }
+    let operation = import(&world, |new| new.all = true).await;
+    assert_eq!(world.succeeded(operation).await.result.unwrap().imported.len(), 120);
+    assert_eq!(world.calls("CreateTags"), 0);
 }
 
 #[tokio::test]

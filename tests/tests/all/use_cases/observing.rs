@@ -1,11 +1,13 @@
 //! What EC2 does of its own accord: seen, told in words, and never taken for a wish.
 
+use app::message::CollectAws;
+use app::use_cases::collect_aws::collect_aws;
 use app::use_cases::create_worker::{NewWorker, create_worker};
 use app::use_cases::worker_commands::{start_worker, terminate_worker};
 use domain::operation::OperationStatus;
 use domain::worker::{DesiredState, WorkerStatus};
 
-use super::world::{World, asked, new_worker};
+use super::world::{World, asked, home, new_worker};
 
 /// Minutes in which the sweep has looked at every worker once.
 const SWEEP: u32 = 6;
@@ -99,6 +101,22 @@ async fn an_instance_that_ec2_does_not_list_once_is_not_taken_for_gone() {
     world.ec2.blind(false);
     let seen = world.until(id, |worker| worker.missing_since.is_none()).await;
     assert_eq!(seen.status, WorkerStatus::Running);
+}
+
+#[tokio::test]
+async fn an_answer_that_lists_none_of_several_instances_asked_for_together_is_not_believed() {
+    let world = World::new();
+    let worker_ids = vec![world.ready_worker("one").await, world.ready_worker("two").await];
+    world.ec2.blind(true);
+    for _ in 0..3 {
+        world.pass(120);
+        let message = CollectAws { place: home(), worker_ids: worker_ids.clone() };
+        collect_aws(&world.ctx, &world.ec2, &world.cloud, &message).await.unwrap();
+    }
+    for id in worker_ids {
+        let worker = world.worker(id).await;
+        assert_eq!((worker.status, worker.missing_since), (WorkerStatus::Running, None));
+    }
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ async fn a_refresh_of_what_cannot_be_read_says_what_could_not() {
     let world = World::new();
     let id = world.ready_worker("lab").await;
     world.cml.set(|says| says.reachable = false);
+    world.pass(1);
     let refresh = refresh_worker(&world.ctx, &asked(), id).await.unwrap();
     let detail = world.succeeded(refresh.id).await.result.unwrap().detail.unwrap();
     assert!(detail.contains("Unreachable"), "{detail}");

@@ -144,24 +144,23 @@ async fn take_over(
         power: Some(PowerDue::hurried(id, None, now)),
         ..Commit::default()
     };
-    match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
-        Ok(()) => {}
+    let taken = match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
+        Ok(()) => Taken::New(id),
         Err(CommitError::InstanceClaimed | CommitError::WorkerChanged | CommitError::Contended) => {
             match ctx.store.claimant(&task.place, &seen.id).await? {
-                // An earlier attempt of this same operation got so far.
-                Some(holder) if holder == id => {}
+                Some(holder) if holder == id => Taken::Before(id),
                 Some(holder) => return Ok(Taken::Skipped(format!("Instance {} belongs to worker {holder}.", seen.id))),
                 None => return Err(AppError::Busy(id)),
             }
         }
         Err(error) => return Err(into_app_error(error)),
-    }
+    };
     let ours = BTreeMap::from([(WORKER_TAG.to_owned(), id.to_string()), (MANAGED_TAG.to_owned(), "true".to_owned())]);
     if ctx.settings.safe_mode {
-        return Ok(Taken::Worker(id));
+        return Ok(taken);
     }
     match ec2.update_tags(&task.place, &seen.id, &ours, &[]).await {
-        Ok(()) => Ok(Taken::Worker(id)),
+        Ok(()) => Ok(taken),
         Err(error) => Ok(Taken::TagsRefused(error)),
     }
 }

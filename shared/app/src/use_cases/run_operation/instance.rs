@@ -36,6 +36,11 @@ pub(super) async fn advance(
             Step::Done(detail) => return Ok(Progress::Done(result(&operation.task, id, detail))),
             Step::Fail(code, message) => return Ok(Progress::failed(code, message)),
             Step::Wait(what) => return Ok(Progress::waiting(ctx, what)),
+            Step::Act(_) if ctx.now() >= operation.expires_at => {
+                // Too late for another call; what it waited for all along is what it says.
+                let what = operation.waiting_for.take().unwrap_or_else(|| "its turn".into());
+                return Ok(Progress::waiting(ctx, what));
+            }
             Step::Act(call) => {
                 if let Some(held) = brake(ctx, call).await? {
                     return Ok(held);

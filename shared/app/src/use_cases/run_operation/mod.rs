@@ -6,11 +6,13 @@ mod instance;
 mod refresh;
 
 use domain::operation::{Operation, OperationResult, Task};
-use domain::{OperationId, SignedDuration, Timestamp};
+use domain::worker::{Command, command::command};
+use domain::{Actor, OperationId, SignedDuration, Timestamp};
 
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::Ec2;
+use crate::use_cases::change::change;
 
 /// How soon to look again at what only takes time.
 const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(20);
@@ -53,25 +55,26 @@ pub async fn run_operation(ctx: &Context, ec2: &dyn Ec2, id: OperationId) -> Res
     }
     let now = ctx.now();
     let mut due_at = now;
-    if !operation.expire_if_due(now) {
-        operation.begin(now);
-        let progress = match advance(ctx, ec2, &mut operation).await {
-            Ok(progress) => progress,
-            Err(error) => {
-                // It says nothing of the operation; but it must not stay at the head of what is due.
-                ctx.store.defer_operation(id, now + TRY_AGAIN_AFTER).await?;
-                return Err(error);
-            }
-        };
-        match progress {
-            Progress::Done(result) => operation.succeed(result, ctx.now()),
-            Progress::Failed(code, message) => operation.fail(code, message, ctx.now()),
-            Progress::Waiting(what, until) => {
-                operation.waiting_for = Some(what);
-                due_at = until.min(operation.expires_at);
-            }
+    // Even past the deadline it is looked at once more: what it wanted may have come true.
+    operation.begin(now);
+    let progress = match advance(ctx, ec2, &mut operation).await {
+        Ok(progress) => progress,
+        Err(error) => {
+            // It says nothing of the operation; but it must not stay at the head of what is due.
+            ctx.store.defer_operation(id, now + TRY_AGAIN_AFTER).await?;
+            return Err(error);
+        }
+    };
+    match progress {
+        Progress::Done(result) => operation.succeed(result, ctx.now()),
+        Progress::Failed(code, message) => operation.fail(code, message, ctx.now()),
+        Progress::Waiting(what, until) => {
+            operation.waiting_for = Some(what);
+            due_at = until.min(operation.expires_at);
+            operation.expire_if_due(ctx.now());
         }
     }
+    tell_worker(ctx, &operation).await?;
     // Another delivery of the same operation may have written first. All calls are idempotent, so
     // it got at least as far; its outcome stands.
     ctx.store.save_operation(&mut operation, due_at, ctx.settings.operation_retention).await?;
@@ -79,6 +82,26 @@ pub async fn run_operation(ctx: &Context, ec2: &dyn Ec2, id: OperationId) -> Res
         operation_id = %id, kind = operation.task.kind(), status = operation.status.name(),
         attempts = operation.attempts, waiting_for = operation.waiting_for, "operation advanced"
     );
+    Ok(())
+}
+
+/// What was wished for did not come: the worker's reason says so, instead of claiming that it did.
+async fn tell_worker(ctx: &Context, operation: &Operation) -> Result<(), AppError> {
+    let verb = match operation.task {
+        Task::CreateWorker => "Launching",
+        Task::StartWorker => "Starting",
+        Task::StopWorker => "Stopping",
+        Task::TerminateWorker => "Terminating",
+        _ => return Ok(()),
+    };
+    let (Some(id), Some(error)) = (operation.target, &operation.error) else { return Ok(()) };
+    // Superseded: somebody wants otherwise by now, and the reason of that stands.
+    if error.code == "superseded" {
+        return Ok(());
+    }
+    let reason = format!("{verb} it failed, asked by {}: {}: {}", operation.requested_by, error.code, error.message);
+    let failed = Command::WishFailed { reason };
+    change(ctx, id, &Actor::Aws, |worker| Ok(command(worker, &failed)?)).await?;
     Ok(())
 }
 

@@ -87,9 +87,14 @@ async fn running(context: &Context, cloud: &SimulatedCloud) {
     let (at, kept) = (minutes_ago(5), context.settings.sample_retention);
     context.store.add_reading(worker.id, at, kept, |_: &AwsReadings| aws.clone()).await.unwrap();
     context.store.add_reading(worker.id, at, kept, |_: &CmlReadings| cml.clone()).await.unwrap();
-    let evidence = Evidence { read_at: cml.read_at, running_nodes: cml.cml.running_nodes, activity: cml.activity };
+    let evidence = Evidence {
+        read_at: cml.read_at,
+        running_nodes: cml.cml.running_nodes,
+        activity: cml.activity,
+        ..Evidence::default()
+    };
     let decision = decide(&worker, &evidence, &context.settings.power, at);
-    let due = PowerDue { worker_id: worker.id, due_at: now(), decided: Some((at, decision)) };
+    let due = PowerDue { decided: Some((at, decision)), ..PowerDue::hurried(worker.id, None, now()) };
     context.store.save_power(&due).await.unwrap();
 }
 

@@ -1,0 +1,1 @@
+//! EC2 and CloudWatch behind the ports of `app`.
