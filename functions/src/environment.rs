@@ -1,17 +1,25 @@
 //! What a deployed function reads of its environment, once, with errors that name the variable.
+//!
+//! Only what the function's row in the table names is built, and only its variables must be set.
+
+#[cfg(feature = "cml")]
+mod cml;
+#[cfg(feature = "fleet")]
+mod fleet;
+mod issuer;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use app::ports::{Queue, Queues};
+use app::ports::Queue;
 use app::{Context, Settings};
 use aws::{DynamoTable, SqsQueues};
+use aws_config::SdkConfig;
 use domain::SignedDuration;
-use http_api::auth::{AuthConfig, Authenticator};
 use http_api::{Function, Port};
 
-use crate::{HttpKeys, OsRandom, SystemClock, World};
+use crate::{OsRandom, SystemClock, World};
 
 /// A variable is missing or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -89,15 +97,6 @@ impl Environment<'_> {
         Ok(settings)
     }
 
-    fn auth(&self) -> Result<Authenticator, EnvironmentError> {
-        let issuer = self.required("OIDC_ISSUER")?;
-        let audiences = self.required("OIDC_AUDIENCES")?.split(',').map(|text| text.trim().to_owned()).collect();
-        let leeway_secs = self.parsed("OIDC_LEEWAY_SECS", 60, "must be a whole number of seconds")?;
-        let keys = HttpKeys::new(self.required("OIDC_JWKS_URL")?)?;
-        let config = AuthConfig { issuer, audiences, leeway_secs };
-        Ok(Authenticator::new(config, Arc::new(keys), Arc::new(SystemClock)))
-    }
-
     fn queue_urls(&self, function: &Function) -> Result<BTreeMap<Queue, String>, EnvironmentError> {
         let sends = function.ports.iter().filter_map(|port| match port {
             Port::Send(queue) => Some(*queue),
@@ -111,14 +110,42 @@ impl Environment<'_> {
     /// # Errors
     /// A variable is missing or wrong.
     pub async fn api_world(&self, function: &Function) -> Result<World, EnvironmentError> {
+        self.world(function, &aws::sdk_config().await)
+    }
+
+    /// What a function of the fleet zone needs.
+    ///
+    /// # Errors
+    /// A variable is missing or wrong.
+    #[cfg(feature = "fleet")]
+    pub async fn fleet_world(&self, function: &Function) -> Result<World, EnvironmentError> {
         let config = aws::sdk_config().await;
-        let table = DynamoTable::new(aws_sdk_dynamodb::Client::new(&config), self.required("TABLE_NAME")?);
-        let queues: Arc<dyn Queues> =
-            Arc::new(SqsQueues::new(aws_sdk_sqs::Client::new(&config), self.queue_urls(function)?));
+        let mut world = self.world(function, &config)?;
+        fleet::equip(self, function, &config, &mut world)?;
+        Ok(world)
+    }
+
+    /// What a function of the cml zone needs.
+    ///
+    /// # Errors
+    /// A variable is missing or wrong.
+    #[cfg(feature = "cml")]
+    pub async fn cml_world(&self, function: &Function) -> Result<World, EnvironmentError> {
+        let config = aws::sdk_config().await;
+        let mut world = self.world(function, &config)?;
+        cml::equip(self, function, &config, &mut world)?;
+        Ok(world)
+    }
+
+    /// What functions of every zone need: the store, the queues, and the issuer for those that ask who calls.
+    fn world(&self, function: &Function, config: &SdkConfig) -> Result<World, EnvironmentError> {
+        let table = DynamoTable::new(aws_sdk_dynamodb::Client::new(config), self.required("TABLE_NAME")?);
+        let queues = SqsQueues::new(aws_sdk_sqs::Client::new(config), self.queue_urls(function)?);
         let clock = Arc::new(SystemClock);
-        let random = Arc::new(OsRandom);
-        let context = Context::new(Arc::new(table), queues, clock.clone(), clock, random, self.settings()?);
-        Ok(World { context, auth: Arc::new(self.auth()?), ec2: None, cloudwatch: None, cml: None, secrets: None })
+        let context =
+            Context::new(Arc::new(table), Arc::new(queues), clock.clone(), clock, Arc::new(OsRandom), self.settings()?);
+        let auth = Arc::new(issuer::authenticator(self, function)?);
+        Ok(World { context, auth, ec2: None, cloudwatch: None, cml: None, secrets: None })
     }
 }
 

@@ -8,6 +8,7 @@ mod fleet;
 mod http_event;
 mod jwks;
 mod queue_event;
+mod runtime;
 mod system;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use http_api::{Function, Trigger};
 use serde_json::Value;
 
 pub use jwks::HttpKeys;
+pub use runtime::run;
 pub use system::{OsRandom, SystemClock};
 
 /// Everything a function may need. Each binary builds what its function's ports name, and no more.

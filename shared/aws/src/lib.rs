@@ -1,6 +1,7 @@
-//! The table and the queues on AWS: DynamoDB and SQS behind the ports of `app`.
+//! The table and the queues on AWS: DynamoDB and SQS behind the ports of `app`; with the feature
+//! `secrets` also CML credentials in Secrets Manager.
 //!
-//! Only the two small SDKs are linked here, so that the functions that need nothing else start fast.
+//! Only small SDKs are linked here, so that the functions that need nothing else start fast.
 
 mod attributes;
 mod conditions;
@@ -10,9 +11,13 @@ mod item;
 mod position;
 mod queues;
 mod schema;
+#[cfg(feature = "secrets")]
+mod secrets;
 mod table;
 
 pub use config::{sdk_config, sdk_config_for};
 pub use queues::SqsQueues;
 pub use schema::create_table;
+#[cfg(feature = "secrets")]
+pub use secrets::SecretsManagerSecrets;
 pub use table::DynamoTable;

@@ -77,8 +77,8 @@ fn draft(ctx: &Context, asked: &Asked, id: WorkerId, mut new: NewWorker) -> Resu
     if new.desired == DesiredState::Terminated {
         invalid.push("desired_state", "must be running or stopped");
     }
-    if new.owner.as_ref().is_some_and(|owner| owner.is_empty() || owner.chars().count() > 128) {
-        invalid.push("owner", "must have 1 to 128 characters");
+    if let Some(owner) = &new.owner {
+        spec::check_owner(owner, &mut invalid);
     }
     if let Some(endpoint) = &new.cml_endpoint {
         invalid.check(check_endpoint(endpoint, ctx.settings.allow_loopback_controllers));

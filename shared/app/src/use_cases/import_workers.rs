@@ -58,6 +58,12 @@ fn check(ctx: &Context, new: NewImport) -> Result<ImportTask, Invalid> {
     if let Some(id) = &new.instance_id {
         invalid.check(id.parse::<InstanceId>());
     }
+    if let Some(id) = &new.ami_id {
+        spec::check_ami_id(id, &mut invalid);
+    }
+    if let Some(name) = &new.ami_name {
+        spec::check_ami_name(name, &mut invalid);
+    }
     let mut selectors = Vec::new();
     selectors.extend(new.instance_id.map(ImportSelector::InstanceId));
     selectors.extend(new.ami_id.map(ImportSelector::AmiId));

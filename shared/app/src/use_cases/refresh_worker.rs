@@ -4,7 +4,7 @@ use domain::operation::{Operation, Task};
 use domain::worker::{Command, command::Update};
 use domain::{SignedDuration, WorkerId};
 
-use super::command::{Asked, replay, start};
+use super::command::{Asked, check_version, replay, start};
 use crate::context::Context;
 use crate::error::AppError;
 
@@ -20,9 +20,10 @@ pub async fn refresh_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Resul
     if let Some(done) = replay(ctx, asked).await? {
         return Ok(done);
     }
-    // Unknown and terminated workers are refused before the turn is taken.
+    // Unknown and terminated workers, and stale versions, are refused before the turn is taken.
     let worker = ctx.store.worker(id).await?;
     domain::worker::command::command(&worker, &Command::Update(Update::default()))?;
+    check_version(asked, &worker)?;
     let turn = ctx.store.take_turn("refresh", &id.to_string(), ctx.machine_clock.now(), EVERY).await?;
     if let Some(retry_after) = turn {
         return Err(AppError::TooSoon { retry_after });

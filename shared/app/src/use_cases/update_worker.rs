@@ -89,10 +89,8 @@ fn check(ctx: &Context, update: &mut Update) -> Result<(), Invalid> {
     if let Some(Some(minutes)) = update.idle_timeout_minutes {
         invalid.check(spec::check_idle_timeout(minutes));
     }
-    if let Some(Some(owner)) = &update.owner
-        && (owner.is_empty() || owner.chars().count() > 128)
-    {
-        invalid.push("owner", "must have 1 to 128 characters");
+    if let Some(Some(owner)) = &update.owner {
+        spec::check_owner(owner, &mut invalid);
     }
     if let Some(Some(endpoint)) = &update.cml_endpoint {
         invalid.check(check_endpoint(endpoint, ctx.settings.allow_loopback_controllers));

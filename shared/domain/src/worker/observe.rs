@@ -6,8 +6,8 @@ use crate::metrics::ServiceStatus;
 use jiff::{SignedDuration, Timestamp};
 
 /// The second empty answer counts only this long after the first: `DescribeInstances` lags behind
-/// a launch by seconds. Source: EC2 API reference, "Eventual consistency".
-pub const MISSING_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// a launch by seconds, and in a bad hour by minutes. Source: EC2 API reference, "Eventual consistency".
+pub const MISSING_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// What EC2 answered when asked for a worker's instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

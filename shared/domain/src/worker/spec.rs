@@ -59,13 +59,9 @@ impl LaunchSpec {
             invalid.push("instance_type", "must be an EC2 instance type such as m5zn.metal");
         }
         match &self.image {
-            ImageChoice::Id(id) if !is_resource_id(id, "ami-") => {
-                invalid.push("ami_id", "must be an image id such as ami-0123456789abcdef0");
-            }
-            ImageChoice::Name(name) if !(3..=128).contains(&name.len()) => {
-                invalid.push("ami_name", "must have 3 to 128 characters");
-            }
-            _ => {}
+            ImageChoice::Id(id) => check_ami_id(id, invalid),
+            ImageChoice::Name(name) => check_ami_name(name, invalid),
+            ImageChoice::RegionDefault => {}
         }
         if self.subnet_id.as_deref().is_some_and(|id| !is_resource_id(id, "subnet-")) {
             invalid.push("subnet_id", "must be a subnet id such as subnet-0123456789abcdef0");
@@ -115,6 +111,27 @@ pub fn check_name(name: &str) -> Result<String, InvalidField> {
     Ok(trimmed.to_owned())
 }
 
+/// An image id.
+pub fn check_ami_id(id: &str, invalid: &mut Invalid) {
+    if !is_resource_id(id, "ami-") {
+        invalid.push("ami_id", "must be an image id such as ami-0123456789abcdef0");
+    }
+}
+
+/// An image name or pattern. Source: EC2 API reference, `RegisterImage` (3 to 128 characters).
+pub fn check_ami_name(name: &str, invalid: &mut Invalid) {
+    if !(3..=128).contains(&name.len()) || name.chars().any(char::is_control) {
+        invalid.push("ami_name", "must have 3 to 128 characters and no control characters");
+    }
+}
+
+/// Whose a worker is: 1 to 128 characters, none of them control characters.
+pub fn check_owner(owner: &str, invalid: &mut Invalid) {
+    if owner.is_empty() || owner.chars().count() > 128 || owner.chars().any(char::is_control) {
+        invalid.push("owner", "must have 1 to 128 characters and no control characters");
+    }
+}
+
 /// Tags within EC2's limits that do not touch AWS's names or ours.
 /// Source: EC2 user guide, "Tag restrictions" (key 128, value 256, no `aws:`).
 pub fn check_tags(tags: &BTreeMap<String, String>, invalid: &mut Invalid) {
@@ -123,16 +140,16 @@ pub fn check_tags(tags: &BTreeMap<String, String>, invalid: &mut Invalid) {
     }
     for (key, value) in tags {
         check_tag_key(key, invalid);
-        if value.chars().count() > 256 {
-            invalid.push(format!("tags.{key}"), "must have at most 256 characters");
+        if value.chars().count() > 256 || value.chars().any(char::is_control) {
+            invalid.push(format!("tags.{key}"), "must have at most 256 characters and no control characters");
         }
     }
 }
 
 /// One tag key: 1 to 128 characters, neither AWS's nor ours.
 pub fn check_tag_key(key: &str, invalid: &mut Invalid) {
-    if key.is_empty() || key.chars().count() > 128 {
-        invalid.push("tags", "must have keys of 1 to 128 characters");
+    if key.is_empty() || key.chars().count() > 128 || key.chars().any(char::is_control) {
+        invalid.push("tags", "must have keys of 1 to 128 characters, none of them control characters");
     } else if key.to_ascii_lowercase().starts_with("aws:") || [WORKER_TAG, MANAGED_TAG, "Name"].contains(&key) {
         invalid.push(format!("tags.{key}"), "is kept by AWS or by this product and cannot be set");
     }

@@ -224,7 +224,7 @@ fn an_open_launch_that_is_wanted_stopped_is_given_up_after_two_empty_answers() {
     let open = open_launch(DesiredState::Stopped);
     let once = after(&open, observe_instance(&open, Seen::Absent, at(1)), at(1));
     assert!(observe_instance(&once, Seen::Absent, at(1)).is_empty());
-    let twice = after(&once, observe_instance(&once, Seen::Absent, at(3)), at(3));
+    let twice = after(&once, observe_instance(&once, Seen::Absent, at(10)), at(10));
     assert_eq!(twice.status, WorkerStatus::Failed);
 }
 

@@ -165,6 +165,7 @@ fn draft(id: &str, name: &str, created_at: Timestamp) -> Worker {
 fn readings() -> (AwsReadings, CmlReadings) {
     let at = Some(minutes_ago(5));
     let aws = AwsReadings {
+        tried_at: at,
         ec2_at: at,
         ec2: Ec2Reading { instance_check: Some("ok".into()), system_check: Some("ok".into()) },
         cloudwatch_at: at,
@@ -174,7 +175,7 @@ fn readings() -> (AwsReadings, CmlReadings) {
             network_in_bytes: Some(300_000.0),
             network_out_bytes: Some(300_000.0),
         },
-        errors: vec![],
+        ..AwsReadings::default()
     };
     let mut cml = quiet_reading("2.9.1+build.47".into());
     cml.uptime_secs = Some(3_180);
@@ -190,5 +191,5 @@ fn readings() -> (AwsReadings, CmlReadings) {
         nodes_ran_at: Some(minutes_ago(41)),
         high_water: Some(minutes_ago(40)),
     };
-    (aws, CmlReadings { tried_at: at, read_at: at, cml, activity, errors: vec![] })
+    (aws, CmlReadings { tried_at: at, read_at: at, cml, activity, ..CmlReadings::default() })
 }

@@ -1,0 +1,115 @@
+use std::collections::VecDeque;
+
+use app::testing::ManualClock;
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+
+use super::*;
+
+/// Answers in order, and what was asked: the action, and its body.
+#[derive(Clone, Debug, Default)]
+struct Wire {
+    answers: Arc<Mutex<VecDeque<(u16, String)>>>,
+    asked: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let action = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        self.asked.lock().unwrap().push((action, body));
+        let (status, body) = self.answers.lock().unwrap().pop_front().unwrap_or((418, "{}".into()));
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))))
+    }
+}
+
+impl Wire {
+    fn new<const N: usize>(answers: [(u16, Value); N]) -> Self {
+        let answers = answers.into_iter().map(|(status, body)| (status, body.to_string())).collect();
+        Self { answers: Arc::new(Mutex::new(answers)), asked: Arc::default() }
+    }
+
+    fn secrets(&self, clock: &Arc<ManualClock>) -> SecretsManagerSecrets {
+        let connector = SharedHttpConnector::new(self.clone());
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("k", "s", None, None, "test"))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        SecretsManagerSecrets::new(Client::from_conf(config), "ccm-test".into(), clock.clone())
+    }
+
+    fn actions(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|(action, _)| action.clone()).collect()
+    }
+}
+
+fn stored(password: &str) -> (u16, Value) {
+    let text = json!({"username": "poller", "password": password}).to_string();
+    (200, json!({"Name": "ccm-test/cml-credentials/fleet", "SecretString": text}))
+}
+
+fn refusal(code: &str) -> (u16, Value) {
+    (400, json!({"__type": code, "Message": "no"}))
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at("2026-01-31T12:00:00Z".parse().unwrap()))
+}
+
+fn credentials(password: &str) -> CmlCredentials {
+    CmlCredentials { username: "poller".into(), password: password.into() }
+}
+
+#[tokio::test]
+async fn what_was_read_is_good_for_five_minutes_and_its_absence_for_one() {
+    let wire = Wire::new([refusal("ResourceNotFoundException"), stored("one"), stored("two")]);
+    let clock = clock();
+    let secrets = wire.secrets(&clock);
+    let mut read = Vec::new();
+    for minutes in [0, 1, 4, 1] {
+        clock.advance(SignedDuration::from_mins(minutes));
+        read.push(secrets.cml_credentials("fleet").await.unwrap());
+    }
+    assert!(read == [None, Some(credentials("one")), Some(credentials("one")), Some(credentials("two"))]);
+    assert_eq!(wire.actions(), ["GetSecretValue"; 3]);
+    assert_eq!(wire.asked.lock().unwrap()[0].1, json!({"SecretId": "ccm-test/cml-credentials/fleet"}));
+}
+
+#[tokio::test]
+async fn a_secret_is_made_when_first_set_even_if_two_do_so_at_once_and_what_was_kept_is_forgotten() {
+    let wire = Wire::new([
+        stored("one"),
+        refusal("ResourceNotFoundException"),
+        refusal("ResourceExistsException"),
+        (200, json!({})),
+        stored("two"),
+    ]);
+    let secrets = wire.secrets(&clock());
+    secrets.cml_credentials("fleet").await.unwrap();
+    secrets.set_cml_credentials("fleet", &credentials("two")).await.unwrap();
+    assert!(secrets.cml_credentials("fleet").await.unwrap() == Some(credentials("two")));
+    let actions = ["GetSecretValue", "PutSecretValue", "CreateSecret", "PutSecretValue", "GetSecretValue"];
+    assert_eq!(wire.actions(), actions);
+    let asked = wire.asked.lock().unwrap();
+    let sent: Value = serde_json::from_str(asked[3].1["SecretString"].as_str().unwrap()).unwrap();
+    assert_eq!(sent, json!({"username": "poller", "password": "two"}));
+}
+
+#[tokio::test]
+async fn a_malformed_secret_is_told_without_its_words_and_a_refusal_is_not_an_absence() {
+    let wire = Wire::new([
+        (200, json!({"SecretString": "hunter2"})),
+        (200, json!({"SecretString": "{\"password\": \"hunter2\"}"})),
+        refusal("AccessDeniedException"),
+    ]);
+    let secrets = wire.secrets(&clock());
+    for _ in 0..3 {
+        let error = secrets.cml_credentials("fleet").await.unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,4 @@
+//! What the repository writes about itself: the deployment templates and tables of the functions,
+//! generated from the function table. A test compares them with what is committed.
+
+pub mod template;

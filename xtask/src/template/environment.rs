@@ -1,0 +1,56 @@
+//! The variables of a function: those that `functions::environment` reads.
+
+use functions::environment::queue_variable;
+use http_api::{Function, Port};
+use serde_json::{Map, Value};
+
+use super::parameters::queue_url;
+use super::yaml::reference;
+
+/// What every function reads: variable, parameter.
+const SETTINGS: [(&str, &str); 11] = [
+    ("TABLE_NAME", "TableName"),
+    ("HOME_ACCOUNT_ID", "AWS::AccountId"),
+    ("SAFE_MODE", "SafeMode"),
+    ("IDLE_SHUTDOWN", "IdleShutdown"),
+    ("IDLE_TIMEOUT_MINUTES", "IdleTimeoutMinutes"),
+    ("MINIMUM_UPTIME_MINUTES", "MinimumUptimeMinutes"),
+    ("METRICS_INTERVAL_MINUTES", "MetricsIntervalMinutes"),
+    ("DEFAULT_AMI_NAME", "DefaultAmiName"),
+    ("DEFAULT_INSTANCE_TYPE", "DefaultInstanceType"),
+    ("TRUSTED_IMAGE_OWNERS", "TrustedImageOwners"),
+    ("RUST_LOG", "LogLevel"),
+];
+
+/// What a function reads that verifies tokens.
+const ISSUER: [(&str, &str); 3] =
+    [("OIDC_ISSUER", "OidcIssuer"), ("OIDC_AUDIENCES", "OidcAudiences"), ("OIDC_JWKS_URL", "OidcJwksUrl")];
+
+/// What a function reads that reads or sets CML credentials.
+const SECRETS: [(&str, &str); 1] = [("CML_CREDENTIALS_PREFIX", "CmlCredentialsPrefix")];
+
+/// The variables that all functions of a stack share.
+pub(super) fn shared() -> Value {
+    variables(SETTINGS.into_iter().map(|(name, parameter)| (name.to_owned(), reference(parameter))))
+}
+
+/// The variables of this function beside the shared ones.
+pub(super) fn own(function: &Function) -> Value {
+    let fixed =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), reference(value))).collect();
+    let of = |port: &Port| -> Vec<(String, Value)> {
+        match port {
+            Port::Send(queue) => vec![(queue_variable(*queue), reference(&queue_url(*queue)))],
+            Port::Issuer => fixed(&ISSUER),
+            Port::SecretsRead | Port::SecretsWrite => fixed(&SECRETS),
+            Port::TableRead | Port::TableWrite | Port::Ec2Read | Port::Ec2Write | Port::CloudWatch | Port::Cml => {
+                vec![]
+            }
+        }
+    };
+    variables(function.ports.iter().flat_map(of))
+}
+
+fn variables(pairs: impl Iterator<Item = (String, Value)>) -> Value {
+    pairs.collect::<Map<_, _>>().into()
+}

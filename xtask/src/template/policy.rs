@@ -1,0 +1,209 @@
+//! A function's permissions: what its ports and its trigger need, and no more.
+
+use app::ports::Queue;
+use http_api::{Function, Port, Trigger};
+use serde_json::{Map, Value, json};
+
+use super::function::in_vpc;
+use super::logical;
+use super::parameters::queue_arn;
+use super::yaml::{absent, attribute, reference, sub, when};
+
+/// The tag that makes an instance ours.
+const OURS: &str = "ccm:managed";
+
+/// One statement of a policy.
+pub(super) struct Statement {
+    pub(super) sid: String,
+    pub(super) allow: bool,
+    pub(super) actions: Vec<&'static str>,
+    pub(super) resources: Vec<Value>,
+    pub(super) condition: Option<Value>,
+    /// Only there if this condition of the template holds.
+    pub(super) only_if: Option<&'static str>,
+}
+
+impl Statement {
+    fn new(sid: impl Into<String>, actions: &[&'static str], resources: Vec<Value>) -> Self {
+        let actions = actions.to_vec();
+        Self { sid: sid.into(), allow: true, actions, resources, condition: None, only_if: None }
+    }
+
+    fn condition(mut self, condition: Value) -> Self {
+        self.condition = Some(condition);
+        self
+    }
+
+    fn only_if(mut self, condition: &'static str) -> Self {
+        self.only_if = Some(condition);
+        self
+    }
+
+    fn deny(mut self) -> Self {
+        self.allow = false;
+        self
+    }
+
+    /// As it stands in the template.
+    pub(super) fn json(&self) -> Value {
+        let mut statement = Map::from_iter([
+            ("Sid".to_owned(), self.sid.as_str().into()),
+            ("Effect".to_owned(), if self.allow { "Allow" } else { "Deny" }.into()),
+            ("Action".to_owned(), self.actions.clone().into()),
+            ("Resource".to_owned(), self.resources.clone().into()),
+        ]);
+        if let Some(condition) = &self.condition {
+            statement.insert("Condition".into(), condition.clone());
+        }
+        match self.only_if {
+            Some(condition) => when(condition, statement.into(), absent()),
+            None => statement.into(),
+        }
+    }
+}
+
+/// All statements of a function.
+pub(super) fn statements(function: &Function) -> Vec<Statement> {
+    let mut statements = own_log_and_traces(function);
+    match function.trigger {
+        Trigger::Queue { queue, .. } => {
+            let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+            statements.push(Statement::new("Consume", &actions, vec![reference(&queue_arn(queue))]));
+        }
+        Trigger::Ec2StateChange => {
+            let target = vec![reference("EventsDeadLettersArn")];
+            statements.push(Statement::new("GiveUp", &["sqs:SendMessage"], target));
+        }
+        Trigger::Http(_) | Trigger::Schedule { .. } => {}
+    }
+    for port in function.ports {
+        match port {
+            Port::TableRead => statements.extend(table_read()),
+            Port::TableWrite => statements.push(Statement::new(
+                "TableWrite",
+                // A transaction needs what its parts need.
+                &["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"],
+                vec![reference("TableArn")],
+            )),
+            Port::Send(queue) => statements.push(send(*queue)),
+            Port::Ec2Read => {
+                let actions = ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:DescribeImages"];
+                statements.push(Statement::new("Ec2Read", &actions, vec!["*".into()]));
+            }
+            Port::Ec2Write => statements.extend(ec2_write()),
+            Port::CloudWatch => {
+                statements.push(Statement::new("Metrics", &["cloudwatch:GetMetricData"], vec!["*".into()]));
+            }
+            Port::SecretsRead => {
+                statements.push(Statement::new("ReadCredentials", &["secretsmanager:GetSecretValue"], secrets()));
+            }
+            Port::SecretsWrite => {
+                let actions = ["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"];
+                statements.push(Statement::new("SetCredentials", &actions, secrets()));
+            }
+            // Neither is AWS: the issuer is asked over the internet, a controller over the network.
+            Port::Issuer | Port::Cml => {}
+        }
+    }
+    if in_vpc(function) {
+        statements.extend(network_interfaces(function));
+    }
+    statements
+}
+
+fn own_log_and_traces(function: &Function) -> Vec<Statement> {
+    let logs = attribute(&format!("{}FunctionLogs", logical(function.name)), "Arn");
+    vec![
+        // The group's ARN ends in `:*`, which stands for its streams.
+        Statement::new("OwnLog", &["logs:CreateLogStream", "logs:PutLogEvents"], vec![logs]),
+        Statement::new("Traces", &["xray:PutTraceSegments", "xray:PutTelemetryRecords"], vec!["*".into()]),
+    ]
+}
+
+fn table_read() -> [Statement; 2] {
+    let indexes = ["gsi1", "gsi2"].map(|index| sub(format!("${{TableArn}}/index/{index}")));
+    let queried = std::iter::once(reference("TableArn")).chain(indexes).collect();
+    [
+        Statement::new("TableRead", &["dynamodb:GetItem", "dynamodb:BatchGetItem"], vec![reference("TableArn")]),
+        Statement::new("TableQuery", &["dynamodb:Query"], queried),
+    ]
+}
+
+fn send(queue: Queue) -> Statement {
+    Statement::new(format!("SendTo{}", logical(queue.name())), &["sqs:SendMessage"], vec![reference(&queue_arn(queue))])
+}
+
+/// Changes in EC2. Everything but a launch needs our tag on the instance, and a launch sets it; only
+/// import may set it on an instance that has none, which an operator can forbid.
+fn ec2_write() -> Vec<Statement> {
+    let instances = || vec![ec2("${AWS::AccountId}", "instance/*")];
+    let (on_resource, in_request) = (format!("aws:ResourceTag/{OURS}"), format!("aws:RequestTag/{OURS}"));
+    let ours = || json!({ "StringEquals": { on_resource.as_str(): "true" } });
+    let launched = || vec![ec2("${AWS::AccountId}", "instance/*"), ec2("${AWS::AccountId}", "volume/*")];
+    let mut used = vec![ec2("", "image/*")];
+    used.extend(["network-interface/*", "security-group/*", "subnet/*"].map(|kind| ec2("${AWS::AccountId}", kind)));
+    let power = [
+        "ec2:StartInstances",
+        "ec2:StopInstances",
+        "ec2:TerminateInstances",
+        "ec2:MonitorInstances",
+        "ec2:UnmonitorInstances",
+    ];
+    vec![
+        Statement::new("ChangeOurs", &power, instances()).condition(ours()),
+        Statement::new("TagOurs", &["ec2:CreateTags"], instances()).condition(ours()),
+        // Our marks stay: without them nothing here could reach the instance again.
+        Statement::new("UntagOurs", &["ec2:DeleteTags"], instances()).condition(json!({
+            "StringEquals": { on_resource.as_str(): "true" },
+            "ForAllValues:StringNotEquals": { "aws:TagKeys": [OURS, "ccm:worker-id"] },
+        })),
+        Statement::new("Launch", &["ec2:RunInstances"], launched())
+            .condition(json!({ "StringEquals": { in_request.as_str(): "true" } })),
+        Statement::new("LaunchWith", &["ec2:RunInstances"], used),
+        Statement::new("TagLaunched", &["ec2:CreateTags"], launched())
+            .condition(json!({ "StringEquals": { "ec2:CreateAction": "RunInstances", in_request.as_str(): "true" } })),
+        Statement::new("TagImported", &["ec2:CreateTags"], instances())
+            .condition(json!({
+                "StringEquals": { in_request.as_str(): "true" },
+                "ForAllValues:StringEquals": { "aws:TagKeys": [OURS, "ccm:worker-id"] },
+                "Null": { on_resource.as_str(): "true" },
+            }))
+            .only_if("ImportIsAllowed"),
+        Statement::new("GiveInstanceRole", &["iam:PassRole"], vec![reference("WorkerRoleArn")])
+            .condition(json!({ "StringEquals": { "iam:PassedToService": "ec2.amazonaws.com" } }))
+            .only_if("RoleCanBePassed"),
+    ]
+}
+
+fn ec2(account: &str, resource: &str) -> Value {
+    // Every region: a fleet is spread over them.
+    sub(format!("arn:${{AWS::Partition}}:ec2:*:{account}:{resource}"))
+}
+
+fn secrets() -> Vec<Value> {
+    vec![sub("arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${CmlCredentialsPrefix}/*")]
+}
+
+/// Lambda itself places the function in the VPC with the function's role; the function's code may not.
+/// Source: Lambda developer guide, "Giving Lambda functions access to resources in an Amazon VPC".
+fn network_interfaces(function: &Function) -> [Statement; 2] {
+    let actions = [
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    ];
+    let itself = sub(format!(
+        "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{Prefix}}-{}",
+        function.name
+    ));
+    [
+        Statement::new("EnterVpc", &actions, vec!["*".into()]).only_if("InVpc"),
+        Statement::new("NotByCode", &actions, vec!["*".into()])
+            .condition(json!({ "ArnEquals": { "lambda:SourceFunctionArn": [itself] } }))
+            .deny()
+            .only_if("InVpc"),
+    ]
+}
