@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt lint doc ci clean
 
+# One selection for everything that builds all: another one would compile the EC2 SDK a second time.
+ALL := --locked --workspace --features functions/fleet,functions/cml
 PORT ?= 8000
 ARGS ?=
 
@@ -12,18 +14,18 @@ run: ## Run the whole product on this machine: http://127.0.0.1:8000 (PORT=..., 
 	cargo run --locked --package local -- --port $(PORT) $(ARGS)
 
 test: ## Run all tests that need only Rust.
-	cargo test --locked --workspace
+	cargo test $(ALL)
 
 check: ## Type-check everything.
-	cargo check --locked --workspace --all-targets
+	cargo check $(ALL) --all-targets
 
 fmt: ## Format the code.
 	cargo fmt --all
 
 lint: ## Formatting, clippy and documentation, warnings denied.
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	cargo clippy $(ALL) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(ALL) --no-deps
 
 ci: ## What CI runs.
 	.ci/run

@@ -154,3 +154,6 @@ impl Environment<'_> {
 pub fn queue_variable(queue: Queue) -> String {
     format!("QUEUE_URL_{}", queue.name().to_ascii_uppercase().replace('-', "_"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,12 +36,14 @@ where
     Ec2Error { operation, code, message }
 }
 
-/// A load balancer in front of the service answers without any code.
+/// A load balancer in front of the service answers without any code; and an answer cut short is one
+/// that says it went well, but cannot be read.
 fn code_or_status(code: Option<&str>, status: u16) -> String {
-    match code {
-        Some(code) => code.to_owned(),
-        None if status >= 500 => "ServiceUnavailable".into(),
-        None => format!("Http{status}"),
+    match (code, status) {
+        (Some(code), _) => code.to_owned(),
+        (None, ..400) => CONNECTION.into(),
+        (None, 400..500) => format!("Http{status}"),
+        (None, 500..) => "ServiceUnavailable".into(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A small cache that keeps what was used last.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// At most so many values by key; the one unused for longest makes room. Looked through from end to
 /// end, which for the few dozen places of a fleet is as fast as hashing.
@@ -16,26 +16,34 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = entries.iter().position(|(has, _)| has == key)?;
-        let entry = entries.remove(at);
-        let value = entry.1.clone();
-        entries.push(entry);
-        Some(value)
+        used(&mut self.entries(), key)
     }
 
     /// Keeps the value, unless another was kept meanwhile: then that one is returned.
     pub(crate) fn keep(&self, key: K, value: V) -> V {
-        if let Some(kept) = self.get(&key) {
+        let mut entries = self.entries();
+        if let Some(kept) = used(&mut entries, &key) {
             return kept;
         }
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= self.most {
             entries.remove(0);
         }
         entries.push((key, value.clone()));
         value
     }
+
+    fn entries(&self) -> MutexGuard<'_, Vec<(K, V)>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The value of that key, which is now the one used last.
+fn used<K: PartialEq, V: Clone>(entries: &mut Vec<(K, V)>, key: &K) -> Option<V> {
+    let at = entries.iter().position(|(has, _)| has == key)?;
+    let entry = entries.remove(at);
+    let value = entry.1.clone();
+    entries.push(entry);
+    Some(value)
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn short(value: &Value) -> String {
             (Some(Value::String(name)), _, _) => name.clone(),
             (_, Some(Value::String(text)), _) => text.clone(),
             (_, _, Some(Value::Array(parts))) => parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("."),
-            _ => value.to_string(),
+            _ => value.pointer("/Fn::Split/1/Ref").and_then(Value::as_str).map_or(value.to_string(), str::to_owned),
         },
     };
     format!("`{text}`")

@@ -1,6 +1,6 @@
 //! The variables of a function: those that `functions::environment` reads.
 
-use functions::environment::queue_variable;
+use app::ports::Queue;
 use http_api::{Function, Port};
 use serde_json::{Map, Value};
 
@@ -26,8 +26,11 @@ const SETTINGS: [(&str, &str); 11] = [
 const ISSUER: [(&str, &str); 3] =
     [("OIDC_ISSUER", "OidcIssuer"), ("OIDC_AUDIENCES", "OidcAudiences"), ("OIDC_JWKS_URL", "OidcJwksUrl")];
 
-/// What a function reads that reads or sets CML credentials.
-const SECRETS: [(&str, &str); 1] = [("CML_CREDENTIALS_PREFIX", "CmlCredentialsPrefix")];
+/// What a function reads that reads or sets CML credentials: their names begin with it.
+const SECRETS: [(&str, &str); 1] = [("STACK_NAME", "Prefix")];
+
+/// What a function reads that calls EC2 or `CloudWatch`, in this account or another.
+const ACCOUNTS: [(&str, &str); 1] = [("ACCOUNT_ROLES", "AccountRoles")];
 
 /// The variables that all functions of a stack share.
 pub(super) fn shared() -> Value {
@@ -43,12 +46,15 @@ pub(super) fn own(function: &Function) -> Value {
             Port::Send(queue) => vec![(queue_variable(*queue), reference(&queue_url(*queue)))],
             Port::Issuer => fixed(&ISSUER),
             Port::SecretsRead | Port::SecretsWrite => fixed(&SECRETS),
-            Port::TableRead | Port::TableWrite | Port::Ec2Read | Port::Ec2Write | Port::CloudWatch | Port::Cml => {
-                vec![]
-            }
+            Port::Ec2Read | Port::Ec2Write | Port::CloudWatch => fixed(&ACCOUNTS),
+            Port::TableRead | Port::TableWrite | Port::Cml => vec![],
         }
     };
     variables(function.ports.iter().flat_map(of))
+}
+
+fn queue_variable(queue: Queue) -> String {
+    format!("QUEUE_URL_{}", queue.name().to_ascii_uppercase().replace('-', "_"))
 }
 
 fn variables(pairs: impl Iterator<Item = (String, Value)>) -> Value {

@@ -9,10 +9,11 @@ use super::logical;
 use super::yaml::{attribute, reference, when};
 
 /// Parameters that the root has under the same name.
-const SAME: [&str; 20] = [
+const SAME: [&str; 21] = [
+    "AccountRoleArns",
+    "AccountRoles",
     "AlarmTopicArn",
     "AllowImport",
-    "CmlCredentialsPrefix",
     "DefaultAmiName",
     "DefaultInstanceType",
     "IdleShutdown",
@@ -62,7 +63,7 @@ fn all() -> Vec<(String, Value)> {
 }
 
 /// Every condition there is.
-fn conditions() -> [(&'static str, Value); 6] {
+fn conditions() -> [(&'static str, Value); 7] {
     let given = |name: &str| json!({ "Fn::Not": [{ "Fn::Equals": [reference(name), ""] }] });
     let is_true = |name: &str| json!({ "Fn::Equals": [reference(name), "true"] });
     [
@@ -71,6 +72,7 @@ fn conditions() -> [(&'static str, Value); 6] {
         ("EveryMinute", json!({ "Fn::Equals": [reference("MetricsIntervalMinutes"), "1"] })),
         ("ImportIsAllowed", is_true("AllowImport")),
         ("InVpc", given("SubnetIds")),
+        ("OtherAccountsAreReached", given("AccountRoleArns")),
         ("RoleCanBePassed", given("WorkerRoleArn")),
     ]
 }

@@ -46,11 +46,16 @@ impl Statement {
 
     /// As it stands in the template.
     pub(super) fn json(&self) -> Value {
+        // A split is a list already.
+        let resources: Value = match &self.resources[..] {
+            [list] if list.get("Fn::Split").is_some() => list.clone(),
+            all => all.into(),
+        };
         let mut statement = Map::from_iter([
             ("Sid".to_owned(), self.sid.as_str().into()),
             ("Effect".to_owned(), if self.allow { "Allow" } else { "Deny" }.into()),
             ("Action".to_owned(), self.actions.clone().into()),
-            ("Resource".to_owned(), self.resources.clone().into()),
+            ("Resource".to_owned(), resources),
         ]);
         if let Some(condition) = &self.condition {
             statement.insert("Condition".into(), condition.clone());
@@ -104,6 +109,11 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
             // Neither is AWS: the issuer is asked over the internet, a controller over the network.
             Port::Issuer | Port::Cml => {}
         }
+    }
+    if function.ports.iter().any(|port| matches!(port, Port::Ec2Read | Port::Ec2Write | Port::CloudWatch)) {
+        let roles = vec![json!({ "Fn::Split": [",", reference("AccountRoleArns")] })];
+        let reach = Statement::new("ReachOtherAccounts", &["sts:AssumeRole"], roles);
+        statements.push(reach.only_if("OtherAccountsAreReached"));
     }
     if in_vpc(function) {
         statements.extend(network_interfaces(function));
@@ -181,7 +191,9 @@ fn ec2(account: &str, resource: &str) -> Value {
 }
 
 fn secrets() -> Vec<Value> {
-    vec![sub("arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${CmlCredentialsPrefix}/*")]
+    vec![sub(
+        "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}/cml-credentials/*",
+    )]
 }
 
 /// Lambda itself places the function in the VPC with the function's role; the function's code may not.

@@ -1,0 +1,75 @@
+use super::*;
+
+const COMMON: [(&str, &str); 5] = [
+    ("TABLE_NAME", "ccm"),
+    ("HOME_ACCOUNT_ID", "111111111111"),
+    ("QUEUE_URL_METRICS_AWS", "http://127.0.0.1/q"),
+    ("QUEUE_URL_METRICS_CML", "http://127.0.0.1/q"),
+    ("QUEUE_URL_OPERATIONS", "http://127.0.0.1/q"),
+];
+
+/// The variables that every test sets, and these.
+fn with<T>(more: &[(&str, &str)], use_it: impl FnOnce(&Environment<'_>) -> T) -> T {
+    let read = |name: &str| {
+        let mut all = more.iter().chain(&COMMON).filter(|(has, _)| *has == name);
+        all.next().map(|(_, value)| (*value).to_owned())
+    };
+    use_it(&Environment(&read))
+}
+
+fn function(name: &str) -> &'static Function {
+    http_api::find(name).unwrap()
+}
+
+fn config() -> SdkConfig {
+    aws::sdk_config_for("http://127.0.0.1:1")
+}
+
+#[test]
+fn only_a_function_that_names_the_issuer_needs_its_variables() {
+    with(&[], |environment| {
+        assert!(environment.world(function("dispatch-metrics"), &config()).is_ok());
+        let missing = environment.world(function("create-worker"), &config()).err().unwrap();
+        assert!(matches!(&missing, EnvironmentError::Missing(name) if name.starts_with("OIDC_")), "{missing}");
+    });
+}
+
+#[cfg(feature = "fleet")]
+#[test]
+fn a_fleet_function_has_the_clients_its_row_names_and_no_more() {
+    with(&[("ACCOUNT_ROLES", r#"{"222222222222": {"role_arn": "arn", "external_id": "x"}}"#)], |environment| {
+        let function = function("control-power");
+        let mut world = environment.world(function, &config()).unwrap();
+        fleet::equip(environment, function, &config(), &mut world).unwrap();
+        assert!(world.ec2.is_some() && world.cloudwatch.is_none());
+    });
+}
+
+#[cfg(feature = "fleet")]
+#[test]
+fn roles_that_cannot_be_read_are_told_by_the_name_of_their_variable() {
+    for wrong in ["[]", r#"{"12": {"role_arn": "a", "external_id": "b"}}"#, r#"{"222222222222": {"role_arn": "a"}}"#] {
+        with(&[("ACCOUNT_ROLES", wrong)], |environment| {
+            let function = function("control-power");
+            let mut world = environment.world(function, &config()).unwrap();
+            let error = fleet::equip(environment, function, &config(), &mut world).unwrap_err();
+            assert!(error.to_string().contains("ACCOUNT_ROLES"), "{error}");
+        });
+    }
+}
+
+#[cfg(feature = "cml")]
+#[test]
+fn a_cml_function_has_the_clients_its_row_names_and_needs_the_stacks_name_for_its_secrets() {
+    let equipped = |more: &[(&str, &str)]| {
+        with(more, |environment| {
+            let function = function("collect-cml");
+            let mut world = environment.world(function, &config())?;
+            cml::equip(environment, function, &config(), &mut world)?;
+            Ok::<_, EnvironmentError>(world)
+        })
+    };
+    let world = equipped(&[("STACK_NAME", "ccm-test")]).unwrap();
+    assert!(world.cml.is_some() && world.secrets.is_some() && world.ec2.is_none());
+    assert!(matches!(equipped(&[]).err(), Some(EnvironmentError::Missing(name)) if name == "STACK_NAME"));
+}
