@@ -6,6 +6,7 @@
     reason = "clippy sees tests in #[test] functions only, not in their helpers"
 )]
 
+mod deployment;
 mod handlers;
 mod queues;
 mod support;

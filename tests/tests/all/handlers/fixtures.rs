@@ -6,9 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use domain::Role;
-use functions::environment::{Environment, queue_variable};
+use functions::environment::Environment;
 use functions::invoke;
-use http_api::{FUNCTIONS, Function, Port, find};
+use http_api::{FUNCTIONS, Function, find};
 use serde_json::Value;
 
 use super::test_api::TestApi;
@@ -145,38 +145,6 @@ async fn every_fixture_is_answered() {
     run-operation: 0 of the batch failed, wrote
     record-instance-state: done
     ");
-}
-
-#[test]
-fn the_environment_names_every_variable_that_is_read_and_no_other() {
-    let source = fs::read_to_string(repository().join("functions/src/environment.rs")).unwrap();
-    let read: BTreeSet<&str> = source
-        .split('"')
-        .skip(1)
-        .step_by(2)
-        .filter(|text| text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
-        .collect();
-    assert!(read.contains("OIDC_ISSUER"), "{read:?}");
-    let given = environment("");
-    assert_eq!(given.keys().map(String::as_str).collect::<BTreeSet<_>>(), read);
-
-    let functions = FUNCTIONS.iter().map(|function| function.name).chain(["default"]).collect::<BTreeSet<_>>();
-    for name in read_sections() {
-        assert!(functions.contains(name.as_str()), "{name} is no function");
-    }
-    for function in FUNCTIONS {
-        let own: BTreeSet<String> =
-            environment(function.name).into_keys().filter(|name| !given.contains_key(name)).collect();
-        let sends = function.ports.iter().filter_map(|port| match port {
-            Port::Send(queue) => Some(queue_variable(*queue)),
-            _ => None,
-        });
-        assert_eq!(own, sends.collect(), "{}", function.name);
-    }
-}
-
-fn read_sections() -> Vec<String> {
-    read(ENVIRONMENT).as_object().unwrap().keys().cloned().collect()
 }
 
 #[test]

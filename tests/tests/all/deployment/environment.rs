@@ -1,0 +1,106 @@
+//! The variables that the templates set are those that the code reads.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use functions::environment::{Environment, queue_variable};
+use http_api::{FUNCTIONS, Function, Port};
+use serde_json::Value;
+
+use super::templates::{self, Deployed};
+use super::{none, read};
+
+/// Read by the process itself, to set up its log.
+const LOG: &str = "RUST_LOG";
+
+/// Read when they are set, with a default that the templates leave alone.
+const OPTIONAL: [&str; 1] = ["OIDC_LEEWAY_SECS"];
+
+/// What settings and table need: what `Environment::settings` asks for, and the table's name.
+fn asked_by_all() -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::from([LOG.to_owned(), "TABLE_NAME".to_owned()]));
+    let record = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        (name == "HOME_ACCOUNT_ID").then(|| "123456789012".to_owned())
+    };
+    Environment(&record).settings().unwrap();
+    asked.into_inner()
+}
+
+fn asked_by_port(port: Port) -> Vec<String> {
+    match port {
+        Port::Send(queue) => vec![queue_variable(queue)],
+        Port::Issuer => ["OIDC_ISSUER", "OIDC_AUDIENCES", "OIDC_JWKS_URL"].map(str::to_owned).to_vec(),
+        Port::Ec2Read | Port::Ec2Write | Port::CloudWatch => vec!["ACCOUNT_ROLES".into()],
+        Port::SecretsRead | Port::SecretsWrite => vec!["STACK_NAME".into()],
+        Port::TableRead | Port::TableWrite | Port::Cml => vec![],
+    }
+}
+
+fn asked(function: &Function) -> BTreeSet<String> {
+    let mut all = asked_by_all();
+    all.extend(function.ports.iter().flat_map(|port| asked_by_port(*port)));
+    all
+}
+
+fn set(deployed: &BTreeMap<String, Deployed>, function: &Function) -> BTreeSet<String> {
+    let variables = deployed.get(function.name).map(|it| &it.properties["Environment"]["Variables"]);
+    variables.and_then(Value::as_object).map(|all| all.keys().cloned().collect()).unwrap_or_default()
+}
+
+#[test]
+fn a_function_is_given_the_variables_that_it_reads_and_no_other() {
+    let deployed = templates::functions();
+    let mut problems = Vec::new();
+    for function in FUNCTIONS {
+        let (asked, set) = (asked(function), set(&deployed, function));
+        problems
+            .extend(asked.difference(&set).map(|name| format!("{}: the template does not set {name}", function.name)));
+        problems.extend(set.difference(&asked).map(|name| format!("{}: nothing reads {name}", function.name)));
+    }
+    none(&problems);
+}
+
+#[tokio::test]
+async fn the_binary_starts_with_no_other_variables_than_the_template_sets() {
+    let deployed = templates::functions();
+    for function in FUNCTIONS {
+        let set = set(&deployed, function);
+        let given = |name: &str| {
+            let value = match name {
+                "HOME_ACCOUNT_ID" => "123456789012",
+                "SAFE_MODE" | "IDLE_SHUTDOWN" => "true",
+                minutes if minutes.ends_with("_MINUTES") => "5",
+                _ => "https://example.com",
+            };
+            (set.contains(name) && !OPTIONAL.contains(&name)).then(|| value.to_owned())
+        };
+        // Every zone begins with what the api zone needs.
+        if let Err(error) = Environment(&given).api_world(function).await {
+            panic!("{}: {error}", function.name);
+        }
+    }
+}
+
+#[test]
+fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_other() {
+    let example: Value = serde_json::from_str(&read("events/environment.json")).unwrap();
+    let may_be_absent = [LOG, "ACCOUNT_ROLES"];
+    let names = |section: &str| -> BTreeSet<String> {
+        example[section].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    };
+    let shared = names("default");
+    let mut unread: BTreeSet<String> =
+        shared.iter().filter(|name| !OPTIONAL.contains(&name.as_str())).cloned().collect();
+    let mut problems = Vec::new();
+    for function in FUNCTIONS {
+        let (asked, own) = (asked(function), names(function.name));
+        let absent = asked.iter().filter(|name| !shared.contains(*name) && !own.contains(*name));
+        let missing = absent.filter(|name| !may_be_absent.contains(&name.as_str()));
+        problems.extend(missing.map(|name| format!("{}: events/environment.json lacks {name}", function.name)));
+        problems.extend(own.difference(&asked).map(|name| format!("{}: nothing reads {name}", function.name)));
+        unread.retain(|name| !asked.contains(name));
+    }
+    problems.extend(unread.iter().map(|name| format!("events/environment.json: nothing reads {name}")));
+    none(&problems);
+}
