@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use http_api::{FUNCTIONS, Interval, Trigger};
 use serde_json::Value;
 
-use super::function::{in_vpc, reserved, size};
+use super::function::{reserved, size};
 use super::group;
+use super::policy::in_vpc;
 use super::policy::{Statement, statements};
 
 /// The table of functions.

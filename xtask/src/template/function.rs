@@ -4,7 +4,7 @@ use app::ports::Queue;
 use http_api::{Function, Port, Trigger};
 use serde_json::{Map, Value, json};
 
-use super::policy::statements;
+use super::policy::{in_vpc, statements};
 use super::yaml::{absent, attribute, reference, sub, when};
 use super::{environment, logical};
 
@@ -34,11 +34,6 @@ pub(super) fn reserved(function: &Function) -> Option<u32> {
         Trigger::Ec2StateChange => Some(10),
         Trigger::Http(_) | Trigger::Queue { .. } => None,
     }
-}
-
-/// Whether it runs in the VPC, when there is one: only what talks to controllers does.
-pub(super) fn in_vpc(function: &Function) -> bool {
-    function.ports.contains(&Port::Cml)
 }
 
 /// The resources that every function has.

@@ -4,10 +4,14 @@ use app::ports::Queue;
 use http_api::{Function, Port, Trigger};
 use serde_json::{Map, Value, json};
 
-use super::function::in_vpc;
 use super::logical;
 use super::parameters::queue_arn;
 use super::yaml::{absent, attribute, reference, sub, when};
+
+/// Whether a function runs in the VPC, when there is one: only what talks to controllers does.
+pub(super) fn in_vpc(function: &Function) -> bool {
+    function.ports.contains(&Port::Cml)
+}
 
 /// The tag that makes an instance ours.
 const OURS: &str = "ccm:managed";
