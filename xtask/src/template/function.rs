@@ -1,7 +1,7 @@
 //! The function itself, its role and its log.
 
 use app::ports::Queue;
-use http_api::{Function, Port, Trigger};
+use http_api::{Function, Trigger};
 use serde_json::{Map, Value, json};
 
 use super::policy::{in_vpc, statements};
