@@ -1,9 +1,14 @@
 # Everything a contributor does. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint doc ci clean
+.PHONY: help run test test-all build check fmt lint ci clean
 
 # One selection for everything that builds all: another one would compile the EC2 SDK a second time.
 ALL := --locked --workspace --features functions/fleet,functions/cml
+# The same with the tests that `make test-all` sets up; only the package `tests` differs.
+WIRE := $(ALL),tests/wire
+ZONES := --locked --release --package functions --features fleet,cml
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+TOOLS := tests/emulators/tools
 PORT ?= 8000
 ARGS ?=
 
@@ -16,15 +21,25 @@ run: ## Run the whole product on this machine: http://127.0.0.1:8000 (PORT=..., 
 test: ## Run all tests that need only Rust.
 	cargo test $(ALL)
 
+test-all: ## All tests, also against emulators and release binaries (needs Python 3.10, Java 17, Maven).
+	$(TOOLS) sam validate --lint --template template.yaml
+	$(TOOLS) cfn-lint template.yaml 'infra/*.yaml' 'infra/functions/*.yaml' --ignore-templates infra/iam-reasons.yaml
+	cargo build $(ZONES)
+	WIRE_BINARIES=$(TARGET_DIR)/release $(TOOLS) tests/emulators/with cargo test $(WIRE)
+
+build: ## Build what is deployed: target/lambda/<zone>/bootstrap, for arm64.
+	rustup target list --installed | grep -qx aarch64-unknown-linux-gnu || rustup target add aarch64-unknown-linux-gnu
+	$(TOOLS) cargo lambda build $(ZONES) --arm64 --lambda-dir target/lambda
+
 check: ## Type-check everything.
-	cargo check $(ALL) --all-targets
+	cargo check $(WIRE) --all-targets
 
 fmt: ## Format the code.
 	cargo fmt --all
 
 lint: ## Formatting, clippy and documentation, warnings denied.
 	cargo fmt --all --check
-	cargo clippy $(ALL) --all-targets -- -D warnings
+	cargo clippy $(WIRE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(ALL) --no-deps
 
 ci: ## What CI runs.

@@ -12,3 +12,5 @@ mod queues;
 mod support;
 mod table_contract;
 mod use_cases;
+#[cfg(feature = "wire")]
+mod wire;
