@@ -4,8 +4,8 @@
 
 # One selection for everything that builds all: another one would compile the EC2 SDK a second time.
 ALL := --locked --workspace --features functions/fleet,functions/cml
-# The same with the tests that `make test-all` sets up; only the package `tests` differs.
-WIRE := $(ALL),tests/wire
+# The same with the tests that `make test-all` sets up; only the packages `tests` and `local` differ.
+WIRE := $(ALL),tests/wire,local/wire
 ZONES := --locked --release --package functions --features fleet,cml
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 TOOLS := tests/emulators/tools

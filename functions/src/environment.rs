@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use app::ports::Queue;
 use app::{Context, Settings};
-use aws::{DynamoTable, SqsQueues};
+use aws::{DynamoTable, EventBridgeEvents, SqsQueues};
 use aws_config::SdkConfig;
-use domain::SignedDuration;
+use domain::worker::{CmlAddress, spec};
+use domain::{Invalid, InvalidField, Region, SignedDuration};
 use http_api::{Function, Port};
 
 use crate::{OsRandom, SystemClock, World};
@@ -39,6 +40,11 @@ pub enum EnvironmentError {
     #[error(transparent)]
     Client(#[from] app::error::PortError),
 }
+
+/// A week: what an idle timeout may be at most.
+const MINUTES_MAX: i64 = 10_080;
+/// Ten years.
+const DAYS_MAX: i64 = 3650;
 
 /// The variables of a process, or of a test.
 pub struct Environment<'a>(pub &'a dyn Fn(&str) -> Option<String>);
@@ -63,12 +69,48 @@ impl Environment<'_> {
     }
 
     fn minutes(&self, name: &str, default: SignedDuration) -> Result<SignedDuration, EnvironmentError> {
-        let minutes = self.parsed(name, default.as_mins(), "must be a whole number of minutes, 1 or more")?;
-        if minutes < 1 {
-            let message = "must be a whole number of minutes, 1 or more".into();
-            return Err(EnvironmentError::Wrong { name: name.to_owned(), message });
+        Ok(SignedDuration::from_mins(self.whole(name, default.as_mins(), MINUTES_MAX, "minutes")?))
+    }
+
+    fn days(&self, name: &str, default: SignedDuration) -> Result<SignedDuration, EnvironmentError> {
+        Ok(SignedDuration::from_hours(24 * self.whole(name, default.as_hours() / 24, DAYS_MAX, "days")?))
+    }
+
+    fn whole(&self, name: &str, default: i64, max: i64, unit: &str) -> Result<i64, EnvironmentError> {
+        let message = format!("must be a whole number of {unit}, 1 to {max}");
+        let number = self.parsed(name, default, &message)?;
+        if (1..=max).contains(&number) {
+            Ok(number)
+        } else {
+            Err(EnvironmentError::Wrong { name: name.to_owned(), message })
         }
-        Ok(SignedDuration::from_mins(minutes))
+    }
+
+    fn cml_address(&self, default: CmlAddress) -> Result<CmlAddress, EnvironmentError> {
+        let name = "CML_ADDRESS";
+        let Some(text) = self.optional(name) else { return Ok(default) };
+        CmlAddress::from_name(&text).ok_or_else(|| EnvironmentError::Wrong {
+            name: name.into(),
+            message: format!("must be {}", CmlAddress::ALL.map(CmlAddress::name).join(", ")),
+        })
+    }
+
+    /// `{"<region>": "<name pattern>"}`; regions that are not there have the default one.
+    fn ami_names(&self) -> Result<BTreeMap<Region, String>, EnvironmentError> {
+        let name = "AMI_NAMES_BY_REGION";
+        let wrong = |message: String| EnvironmentError::Wrong { name: name.into(), message };
+        let Some(text) = self.optional(name) else { return Ok(BTreeMap::new()) };
+        let by_region: BTreeMap<String, String> = serde_json::from_str(&text)
+            .map_err(|error| wrong(format!("must be JSON, an image name pattern by region: {error}")))?;
+        let checked = |(region, pattern): (String, String)| {
+            let region: Region =
+                region.parse().map_err(|error: InvalidField| wrong(format!("has {region:?}: {error}")))?;
+            let mut invalid = Invalid::default();
+            spec::check_ami_name(&pattern, &mut invalid);
+            invalid.finish(Some(())).map_err(|error| wrong(format!("has {pattern:?}: {error}")))?;
+            Ok((region, pattern))
+        };
+        by_region.into_iter().map(checked).collect()
     }
 
     /// The settings, with their defaults.
@@ -84,10 +126,14 @@ impl Environment<'_> {
         settings.power.idle_shutdown = self.parsed("IDLE_SHUTDOWN", true, "must be true or false")?;
         settings.power.idle_timeout = self.minutes("IDLE_TIMEOUT_MINUTES", settings.power.idle_timeout)?;
         settings.power.minimum_uptime = self.minutes("MINIMUM_UPTIME_MINUTES", settings.power.minimum_uptime)?;
-        settings.metrics_interval = self.minutes("METRICS_INTERVAL_MINUTES", settings.metrics_interval)?;
+        settings.power.metrics_interval = self.minutes("METRICS_INTERVAL_MINUTES", settings.power.metrics_interval)?;
+        settings.sample_retention = self.days("SAMPLE_RETENTION_DAYS", settings.sample_retention)?;
+        settings.operation_retention = self.days("OPERATION_RETENTION_DAYS", settings.operation_retention)?;
+        settings.cml_address = self.cml_address(settings.cml_address)?;
         if let Some(name) = self.optional("DEFAULT_AMI_NAME") {
             settings.default_ami_name = name;
         }
+        settings.ami_names = self.ami_names()?;
         if let Some(name) = self.optional("DEFAULT_INSTANCE_TYPE") {
             settings.default_instance_type = name;
         }
@@ -105,12 +151,23 @@ impl Environment<'_> {
         sends.map(|queue| Ok((queue, self.required(&queue_variable(queue))?))).collect()
     }
 
+    fn bus(&self, config: &SdkConfig) -> Result<EventBridgeEvents, EnvironmentError> {
+        let (bus, queues) = (aws_sdk_eventbridge::Client::new(config), aws_sdk_sqs::Client::new(config));
+        let (name, dead_letters) = (self.required("EVENT_BUS_NAME")?, self.required("EVENTS_DEAD_LETTERS_URL")?);
+        Ok(EventBridgeEvents::new(bus, name, queues, dead_letters))
+    }
+
     /// What a function of the api zone needs.
     ///
     /// # Errors
     /// A variable is missing or wrong.
     pub async fn api_world(&self, function: &Function) -> Result<World, EnvironmentError> {
-        self.world(function, &aws::sdk_config().await)
+        let config = aws::sdk_config().await;
+        let mut world = self.world(function, &config)?;
+        if function.ports.contains(&Port::Publish) {
+            world.events = Some(Arc::new(self.bus(&config)?));
+        }
+        Ok(world)
     }
 
     /// What a function of the fleet zone needs.
@@ -145,7 +202,7 @@ impl Environment<'_> {
         let context =
             Context::new(Arc::new(table), Arc::new(queues), clock.clone(), clock, Arc::new(OsRandom), self.settings()?);
         let auth = Arc::new(issuer::authenticator(self, function)?);
-        Ok(World { context, auth, ec2: None, cloudwatch: None, cml: None, secrets: None })
+        Ok(World { context, auth, ec2: None, cloudwatch: None, cml: None, secrets: None, events: None })
     }
 }
 

@@ -9,15 +9,21 @@ use lambda_http::{Body, RequestExt};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
+use crate::deadline::Deadline;
 use crate::{InvokeError, World};
 
 /// What cannot stand in a URI's query as it is. Source: WHATWG URL standard, "query percent-encode set".
 const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
-pub(crate) async fn answer(function: &Function, world: &World, event: Value) -> Result<Value, InvokeError> {
+pub(crate) async fn answer(
+    function: &Function,
+    world: &World,
+    event: Value,
+    deadline: Deadline,
+) -> Result<Value, InvokeError> {
     let incoming = incoming(event)?;
     let api = Api { context: world.context.clone(), auth: world.auth.clone(), secrets: world.secrets.clone() };
-    Ok(outgoing(serve(&api, function, incoming).await))
+    Ok(outgoing(serve(&api, function, incoming, deadline.passed()).await))
 }
 
 fn incoming(mut event: Value) -> Result<Incoming, InvokeError> {

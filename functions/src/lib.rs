@@ -3,6 +3,7 @@
 
 mod api;
 mod cml;
+mod deadline;
 pub mod environment;
 mod fleet;
 mod http_event;
@@ -12,12 +13,15 @@ mod runtime;
 mod system;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::Context;
-use app::ports::{CloudWatch, Cml, Ec2, Secrets};
+use app::ports::{CloudWatch, Cml, Ec2, Events, Secrets};
 use http_api::auth::Authenticator;
 use http_api::{Function, Trigger};
 use serde_json::Value;
+
+use deadline::Deadline;
 
 pub use jwks::HttpKeys;
 pub use runtime::run;
@@ -38,6 +42,8 @@ pub struct World {
     pub cml: Option<Arc<dyn Cml>>,
     /// CML credentials.
     pub secrets: Option<Arc<dyn Secrets>>,
+    /// The bus.
+    pub events: Option<Arc<dyn Events>>,
 }
 
 /// An invocation failed as a whole; Lambda delivers the event again.
@@ -58,24 +64,60 @@ pub enum InvokeError {
     /// The function belongs to another binary.
     #[error("the function {0} has no consumer")]
     NoConsumer(&'static str),
+    /// It was not done in time.
+    #[error(
+        "{0} was not done when its time was up, and was given up; what it did stands, the next event does the rest"
+    )]
+    OutOfTime(&'static str),
 }
 
-/// Runs one function on one event, JSON in and JSON out.
+/// Runs one function on one event, JSON in and JSON out, in the time that the function has.
+///
+/// # Errors
+/// As [`invoke_within`].
+pub async fn invoke(function: &'static Function, world: &World, event: Value) -> Result<Value, InvokeError> {
+    invoke_within(function, world, event, function.time_limit()).await
+}
+
+/// Runs one function on one event, JSON in and JSON out. Shortly before `time_left` is over it answers
+/// for what is done: a request with a problem, a batch with the messages that are not.
 ///
 /// # Errors
 /// The invocation failed as a whole. A message that fails is no error: it is in the answer.
-pub async fn invoke(function: &'static Function, world: &World, event: Value) -> Result<Value, InvokeError> {
-    if let Trigger::Http(_) = function.trigger {
-        return http_event::answer(function, world, event).await;
+pub async fn invoke_within(
+    function: &'static Function,
+    world: &World,
+    event: Value,
+    time_left: Duration,
+) -> Result<Value, InvokeError> {
+    let deadline = Deadline::before(time_left);
+    match function.trigger {
+        Trigger::Http(_) => http_event::answer(function, world, event, deadline).await,
+        // A batch has a way to say what was not done.
+        Trigger::Queue { .. } => consume(function, world, event, deadline).await,
+        Trigger::Schedule { .. } | Trigger::Stream { .. } | Trigger::Ec2StateChange => {
+            let consumed = deadline.within(consume(function, world, event, deadline)).await;
+            consumed.unwrap_or(Err(InvokeError::OutOfTime(function.name)))
+        }
     }
+}
+
+async fn consume(
+    function: &'static Function,
+    world: &World,
+    event: Value,
+    deadline: Deadline,
+) -> Result<Value, InvokeError> {
     match function.name {
         "dispatch-metrics" => api::dispatch_metrics::run(world).await,
         "dispatch-power" => api::dispatch_power::run(world).await,
-        "collect-aws" => fleet::collect_aws::run(world, event).await,
-        "control-power" => fleet::control_power::run(world, event).await,
-        "run-operation" => fleet::run_operation::run(world, event).await,
+        "publish-events" => api::publish_events::run(world, event).await,
+        "collect-aws" => fleet::collect_aws::run(world, event, deadline).await,
+        "control-power" => fleet::control_power::run(world, event, deadline).await,
+        "run-import" => fleet::run_import::run(world, event, deadline).await,
+        "run-operation" => fleet::run_operation::run(world, event, deadline).await,
         "record-instance-state" => fleet::record_instance_state::run(world, event).await,
-        "collect-cml" => cml::collect_cml::run(world, event).await,
+        "collect-cml" => cml::collect_cml::run(world, event, deadline).await,
         other => Err(InvokeError::NoConsumer(other)),
     }
 }

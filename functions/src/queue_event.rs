@@ -1,6 +1,6 @@
-//! SQS batches: every message stands alone, and only those that failed come back.
+//! SQS batches: only the messages that are not done come back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
@@ -11,64 +11,101 @@ use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 
 use crate::InvokeError;
+use crate::deadline::Deadline;
 
-/// Messages of one batch worked on at the same time.
+/// Groups of one batch worked on at the same time.
 const CONCURRENT: usize = 10;
+/// The attribute that names a message's group. Source: SQS developer guide, "FIFO queue message identifiers".
+const GROUP: &str = "MessageGroupId";
 
-/// Runs `work` for each message of a standard queue, side by side. A message that cannot be read,
-/// fails or panics is reported as failed, and no other suffers for it.
-pub(crate) async fn each<M, F, W>(event: Value, work: W) -> Result<Value, InvokeError>
+/// Runs `work` for each message, as [`Batch::each`] does.
+pub(crate) async fn each<M, F, W>(event: Value, deadline: Deadline, work: W) -> Result<Value, InvokeError>
 where
     M: Message,
     F: Future<Output = Result<(), AppError>>,
     W: Fn(M) -> F,
 {
-    let event: SqsEvent = serde_json::from_value(event)?;
-    let work = &work;
-    let runs = event.records.into_iter().map(|record| async move {
-        let run = async { work(read(&record)?).await };
-        (id(&record), AssertUnwindSafe(run).catch_unwind().await)
-    });
-    let outcomes: Vec<_> = futures::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
-    let failed = outcomes.into_iter().filter_map(|(id, outcome)| {
-        let why = match outcome {
-            Ok(Ok(())) => return None,
-            Ok(Err(error)) => describe(&error),
-            Err(_) => "it panicked".into(),
-        };
-        tracing::error!(message_id = id, why, "a message failed; it is delivered again");
-        Some(id)
-    });
-    answer(failed.collect())
+    Batch::read(event)?.each(deadline, work).await
 }
 
-/// A FIFO batch, read.
+/// A batch, read.
 pub(crate) struct Batch<M> {
-    /// The messages with their ids, in order.
-    pub(crate) messages: Vec<(String, M)>,
+    /// Messages with their ids, in order, by group; one without a group is its own.
+    groups: BTreeMap<String, Vec<(String, M)>>,
     /// The ids of those that cannot be read.
-    pub(crate) unreadable: Vec<String>,
+    unreadable: Vec<String>,
 }
 
-/// The messages of a FIFO batch.
-pub(crate) fn read_all<M: Message>(event: Value) -> Result<Batch<M>, InvokeError> {
-    let event: SqsEvent = serde_json::from_value(event)?;
-    let mut batch = Batch { messages: Vec::new(), unreadable: Vec::new() };
-    for record in &event.records {
-        match read(record) {
-            Ok(message) => batch.messages.push((id(record), message)),
-            Err(error) => {
-                tracing::error!(message_id = id(record), why = describe(&error), "a message cannot be read");
-                batch.unreadable.push(id(record));
+impl<M: Message> Batch<M> {
+    /// Reads an event of a queue. What cannot be read comes back, and holds up nothing: no version of
+    /// ours wrote it, so nothing waits for it.
+    pub(crate) fn read(event: Value) -> Result<Self, InvokeError> {
+        let event: SqsEvent = serde_json::from_value(event)?;
+        let mut batch = Self { groups: BTreeMap::new(), unreadable: Vec::new() };
+        for record in event.records {
+            let id = record.message_id.clone().unwrap_or_default();
+            match M::read(record.body.as_deref().unwrap_or_default()) {
+                Ok(message) => batch.groups.entry(group(&record, &id)).or_default().push((id, message)),
+                Err(error) => {
+                    tracing::error!(message_id = id, why = describe(&error), "a message cannot be read");
+                    batch.unreadable.push(id);
+                }
             }
         }
+        Ok(batch)
     }
-    Ok(batch)
+
+    /// The messages that could be read.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &M> {
+        self.groups.values().flatten().map(|(_, message)| message)
+    }
+
+    /// Runs `work` for each message: groups side by side, the messages of a group in order. One that
+    /// fails, panics or is not done by the deadline comes back, and with it what follows in its group.
+    pub(crate) async fn each<F, W>(self, deadline: Deadline, work: W) -> Result<Value, InvokeError>
+    where
+        F: Future<Output = Result<(), AppError>>,
+        W: Fn(M) -> F,
+    {
+        let work = &work;
+        let groups = self.groups.into_values().map(|messages| in_order(messages, deadline, work));
+        let failed: Vec<_> = futures::stream::iter(groups).buffer_unordered(CONCURRENT).concat().await;
+        answer(failed.into_iter().chain(self.unreadable))
+    }
+
+    /// All messages come back: not one could be begun in time.
+    pub(crate) fn none_done(self) -> Result<Value, InvokeError> {
+        tracing::error!("out of time before the first message; the batch is delivered again");
+        let ids = self.groups.into_values().flatten().map(|(id, _)| id);
+        answer(ids.chain(self.unreadable))
+    }
+}
+
+/// Works on the messages of a group until one is not done; the ids of those that were not.
+async fn in_order<M, F, W>(messages: Vec<(String, M)>, deadline: Deadline, work: &W) -> Vec<String>
+where
+    F: Future<Output = Result<(), AppError>>,
+    W: Fn(M) -> F,
+{
+    let mut messages = messages.into_iter();
+    while let Some((id, message)) = messages.next() {
+        // The call itself may panic, not only the future it makes.
+        let run = async { work(message).await };
+        let why = match deadline.within(AssertUnwindSafe(run).catch_unwind()).await {
+            Some(Ok(Ok(()))) => continue,
+            Some(Ok(Err(error))) => describe(&error),
+            Some(Err(_)) => "it panicked".into(),
+            None => "the invocation's time is up".into(),
+        };
+        tracing::error!(message_id = id, why, "a message is not done; it is delivered again");
+        return std::iter::once(id).chain(messages.map(|(id, _)| id)).collect();
+    }
+    Vec::new()
 }
 
 /// The partial batch answer.
-pub(crate) fn answer(failed: Vec<String>) -> Result<Value, InvokeError> {
-    let unique: HashSet<String> = failed.into_iter().collect();
+fn answer(failed: impl Iterator<Item = String>) -> Result<Value, InvokeError> {
+    let unique: BTreeSet<String> = failed.collect();
     let mut response = SqsBatchResponse::default();
     for id in unique {
         let mut failure = BatchItemFailure::default();
@@ -79,7 +116,7 @@ pub(crate) fn answer(failed: Vec<String>) -> Result<Value, InvokeError> {
 }
 
 /// An error with its causes, for the log.
-pub(crate) fn describe(error: &AppError) -> String {
+fn describe(error: &AppError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(next) = cause {
@@ -89,10 +126,9 @@ pub(crate) fn describe(error: &AppError) -> String {
     text
 }
 
-fn read<M: Message>(record: &SqsMessage) -> Result<M, AppError> {
-    M::read(record.body.as_deref().unwrap_or_default())
+fn group(record: &SqsMessage, id: &str) -> String {
+    record.attributes.get(GROUP).cloned().unwrap_or_else(|| id.to_owned())
 }
 
-fn id(record: &SqsMessage) -> String {
-    record.message_id.clone().unwrap_or_default()
-}
+#[cfg(test)]
+mod tests;

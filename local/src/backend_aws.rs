@@ -1,5 +1,5 @@
-//! `--backend aws`: the table and the queues of AWS, or of what `AWS_ENDPOINT_URL` names, through the
-//! adapters that run in Lambda. Both are made if they are missing.
+//! `--backend aws`: the table, the queues and the event bus of AWS, or of what `AWS_ENDPOINT_URL` names,
+//! through the adapters that run in Lambda. All are made if they are missing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,21 +8,23 @@ use std::time::Duration;
 use app::error::PortError;
 use app::ports::{Queue, Table};
 use async_trait::async_trait;
-use aws::{DynamoTable, SqsQueues};
+use aws::{DynamoTable, EventBridgeEvents, SqsQueues};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use domain::Timestamp;
+use local_state::Documents;
 
 use crate::backend::{Backend, TABLE_NAME};
 use crate::error::StackError;
 use crate::queues::{MAX_RECEIVES, Received, Source};
+use crate::stream::TableStream;
 
 /// SQS' longest poll would outlast the SDK's patience with one attempt; this one does not.
 const POLL_SECS: i32 = 4;
 
-/// Opens the table and the queues.
-pub(crate) async fn open() -> Result<Backend, StackError> {
+/// Opens the table, the queues and the bus; how far the table's stream was read is kept in `documents`.
+pub(crate) async fn open(documents: &Documents) -> Result<Backend, StackError> {
     let config = aws::sdk_config().await;
     let dynamo = aws_sdk_dynamodb::Client::new(&config);
     aws::create_table(&dynamo, TABLE_NAME).await?;
@@ -33,7 +35,20 @@ pub(crate) async fn open() -> Result<Backend, StackError> {
         urls.insert(queue, create(&client, queue).await?);
     }
     let queues = Arc::new(SqsQueues::new(client.clone(), urls.clone()));
-    Ok(Backend { table, queues, source: Arc::new(SqsSource { client, urls }), embedded: None })
+    let streams = aws_sdk_dynamodbstreams::Client::new(&config);
+    let stream = Arc::new(TableStream::new(streams, TABLE_NAME, documents.clone(), None));
+    let events = Arc::new(bus(aws_sdk_eventbridge::Client::new(&config), &client).await?);
+    Ok(Backend { table, queues, source: Arc::new(SqsSource { client, urls }), stream, events, embedded: None })
+}
+
+async fn bus(client: aws_sdk_eventbridge::Client, queues: &Client) -> Result<EventBridgeEvents, StackError> {
+    match client.create_event_bus().name(TABLE_NAME).send().await {
+        Ok(_) => {}
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_already_exists_exception()) => {}
+        Err(error) => return Err(failed("events.CreateEventBus", &error).into()),
+    }
+    let dead_letters = make(queues, &format!("{TABLE_NAME}-events-dlq"), HashMap::new()).await?;
+    Ok(EventBridgeEvents::new(client, TABLE_NAME, queues.clone(), dead_letters))
 }
 
 async fn create(client: &Client, queue: Queue) -> Result<String, StackError> {

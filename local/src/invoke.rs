@@ -2,15 +2,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http_api::Function;
 use serde_json::Value;
-
-/// How long an invocation of a consumer may take.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 type Run = dyn Fn(&'static Function, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
 
@@ -27,13 +23,10 @@ impl Invoker {
         Self(Arc::new(run))
     }
 
-    /// The function's answer. A panic and a timeout are failures like any other; each is logged here.
-    pub(crate) async fn invoke(
-        &self,
-        function: &'static Function,
-        event: Value,
-        limit: Duration,
-    ) -> Result<Value, Failed> {
+    /// The function's answer, in the time that Lambda would give it. A panic and a timeout are failures
+    /// like any other; each is logged here.
+    pub(crate) async fn invoke(&self, function: &'static Function, event: Value) -> Result<Value, Failed> {
+        let limit = function.time_limit();
         let run = AssertUnwindSafe(async { (self.0)(function, event).await }).catch_unwind();
         let why = match tokio::time::timeout(limit, run).await {
             Ok(Ok(Ok(answer))) => return Ok(answer),

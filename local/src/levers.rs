@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use app::ports::Ec2Error;
 use axum::body::Bytes;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::bus::EmbeddedBus;
 use crate::oidc::{self, Issuer};
 use crate::problem::LocalProblem;
 use crate::queues::DurableQueues;
@@ -27,8 +28,8 @@ use crate::queues::DurableQueues;
 pub(crate) struct Levers {
     pub(crate) cloud: SimulatedCloud,
     pub(crate) controllers: Controllers,
-    /// None when the queues are elsewhere.
-    pub(crate) queues: Option<DurableQueues>,
+    /// None when the queues and the bus are elsewhere.
+    pub(crate) embedded: Option<(DurableQueues, EmbeddedBus)>,
 }
 
 type Answer = Result<Response, LocalProblem>;
@@ -44,6 +45,7 @@ pub(crate) fn router(levers: Levers, issuer: &Issuer) -> Router {
         .route("/dev/cml/{instance_id}", get(controller))
         .route("/dev/cml/{instance_id}/activity", post(activity))
         .route("/dev/queues", get(queues))
+        .route("/dev/events", get(published))
         .method_not_allowed_fallback(|| async {
             LocalProblem::new(StatusCode::METHOD_NOT_ALLOWED, "GET /dev tells what there is.")
         })
@@ -130,10 +132,26 @@ async fn activity(State(levers): State<Arc<Levers>>, Path(id): Path<String>, bod
 }
 
 async fn queues(State(levers): State<Arc<Levers>>) -> Answer {
-    let queues =
-        levers.queues.as_ref().ok_or_else(|| LocalProblem::not_found("The queues are not in this process."))?;
+    let (queues, _) = embedded(&levers)?;
     let depths = queues.depths().map_err(|e| LocalProblem::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
     Ok(Json(depths).into_response())
+}
+
+fn embedded(levers: &Levers) -> Result<&(DurableQueues, EmbeddedBus), LocalProblem> {
+    let elsewhere = || LocalProblem::not_found("The queues and the event bus are not in this process.");
+    levers.embedded.as_ref().ok_or_else(elsewhere)
+}
+
+#[derive(Deserialize)]
+struct Limit {
+    limit: Option<u32>,
+}
+
+async fn published(State(levers): State<Arc<Levers>>, Query(Limit { limit }): Query<Limit>) -> Answer {
+    let (_, bus) = embedded(&levers)?;
+    let last = bus.last(limit.unwrap_or(50).clamp(1, 1_000));
+    let last = last.map_err(|e| LocalProblem::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+    Ok(Json(last).into_response())
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, LocalProblem> {

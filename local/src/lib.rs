@@ -3,7 +3,9 @@
 
 mod backend;
 mod backend_aws;
+mod bus;
 mod clock;
+mod cloud_aws;
 mod demo;
 mod dynamo;
 mod error;
@@ -18,8 +20,9 @@ mod queues;
 mod routed_cml;
 mod secrets;
 mod stack;
+mod stream;
 
 pub use error::StackError;
 pub use oidc::{CLIENT_ID, KeyError};
-pub use options::{Backend, Options};
+pub use options::{Backend, Cloud, Options};
 pub use stack::{ACCOUNT, Stack};

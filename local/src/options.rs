@@ -23,12 +23,15 @@ pub struct Options {
     /// Which table and queues to use.
     #[arg(long, value_enum, default_value_t = Backend::Embedded)]
     pub backend: Backend,
+    /// Which EC2 and CloudWatch to use.
+    #[arg(long, value_enum, default_value_t = Cloud::Simulated)]
+    pub cloud: Cloud,
     /// Decide and record, act on nothing; set by the environment variable `SAFE_MODE`.
     #[arg(skip)]
     pub safe_mode: bool,
 }
 
-/// Which table and queues to use. EC2, CloudWatch and CML are simulated either way.
+/// Which table and queues to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
     /// DynamoDB and queues in this process, in files under the data directory.
@@ -37,11 +40,29 @@ pub enum Backend {
     Aws,
 }
 
+/// Which EC2 and CloudWatch to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Cloud {
+    /// A region in this process, with a CML controller for each instance that runs.
+    Simulated,
+    /// The real adapters on the stand-in for AWS that `AWS_ENDPOINT_URL` names. Nothing answers at its
+    /// instances' addresses: there is no CML. Needs the cargo feature `fleet`.
+    Aws,
+}
+
 impl Options {
     /// The defaults, with everything under `data_dir`, on a free port and without a demonstration
     /// fleet: what a test wants.
     pub fn for_test(data_dir: impl Into<PathBuf>, speed: u32) -> Self {
-        Self { port: 0, data_dir: data_dir.into(), speed, empty: true, backend: Backend::Embedded, safe_mode: false }
+        Self {
+            port: 0,
+            data_dir: data_dir.into(),
+            speed,
+            empty: true,
+            backend: Backend::Embedded,
+            cloud: Cloud::Simulated,
+            safe_mode: false,
+        }
     }
 
     /// These, with what the environment says.
@@ -68,7 +89,7 @@ mod tests {
     fn the_defaults_are_those_of_the_documentation_and_the_speed_is_bounded() {
         let options = Options::try_parse_from(["local"]).unwrap();
         assert_eq!((options.port, options.speed, options.empty), (8000, 1, false));
-        assert_eq!(options.backend, Backend::Embedded);
+        assert_eq!((options.backend, options.cloud), (Backend::Embedded, Cloud::Simulated));
         assert!(Options::try_parse_from(["local", "--speed", "0"]).is_err());
         assert!(Options::try_parse_from(["local", "--speed", "3601"]).is_err());
         assert!(Options::try_parse_from(["local", "--backend", "aws", "--speed", "3600"]).is_ok());

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::ports::{Clock, Ec2, Random};
+use app::ports::{Clock, Events, Random};
 use app::settings::FLEET_CREDENTIALS_REF;
 use app::{Context, Settings};
 use aws::DynamoTable;
@@ -19,9 +19,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::backend::{Backend, TABLE_NAME};
+use crate::backend::{Backend, Cloud, TABLE_NAME};
+use crate::bus::EmbeddedBus;
 use crate::clock::FleetClock;
 use crate::demo::Demo;
+use crate::dynamo::Trimmer;
 use crate::error::StackError;
 use crate::gateway::Gateway;
 use crate::invoke::Invoker;
@@ -32,7 +34,8 @@ use crate::pump::{Parts, Pump};
 use crate::queues::DurableQueues;
 use crate::routed_cml::RoutedCml;
 use crate::secrets::LocalSecrets;
-use crate::{backend_aws, dynamo};
+use crate::stream::TableStream;
+use crate::{backend_aws, cloud_aws, dynamo};
 
 /// The account that the simulated world belongs to.
 pub const ACCOUNT: &str = "123456789012";
@@ -76,11 +79,10 @@ impl Stack {
             .map_err(|source| StackError::Port { port: options.port, source })?;
         let address = listener.local_addr()?;
 
-        let (stop, stopped) = watch::channel(false);
-        let mut servers = JoinSet::new();
+        let ((stop, stopped), mut servers) = (watch::channel(false), JoinSet::new());
         let backend = match options.backend {
             options::Backend::Embedded => embedded(&ground, &options, &mut servers, &stopped).await?,
-            options::Backend::Aws => backend_aws::open().await?,
+            options::Backend::Aws => backend_aws::open(&ground.documents).await?,
         };
         let (cloud, controllers) = ground.simulated_world()?;
         let issuer = Issuer::open(
@@ -91,15 +93,21 @@ impl Stack {
         )?;
         let context = ground.context(&backend, settings(&options)?);
         let settings = context.settings.clone();
-        let invoker = invoker(ground.world(context, &issuer, &cloud, &controllers)?);
+        let ports = match options.cloud {
+            options::Cloud::Simulated => Cloud { ec2: Arc::new(cloud.clone()), cloudwatch: Arc::new(cloud.clone()) },
+            options::Cloud::Aws => cloud_aws::open(&settings.home_account).await?,
+        };
+        let cml = RoutedCml::new(cml::CmlClient::new(ground.machine.clone()), cloud.clone(), controllers.clone());
+        let invoker = invoker(ground.world(context, &issuer, ports, cml, backend.events)?);
 
         let gateway = Gateway::new(invoker.clone(), ground.machine.clone(), ground.random.clone(), ACCOUNT.into());
-        let levers = Levers { cloud: cloud.clone(), controllers: controllers.clone(), queues: backend.embedded };
+        let levers = Levers { cloud: cloud.clone(), controllers: controllers.clone(), embedded: backend.embedded };
         let router = levers::router(levers, &issuer).merge(gateway.clone().router());
         serve(listener, router, &mut servers, stopped.clone());
         let parts = Parts {
             invoker,
             source: backend.source,
+            stream: backend.stream,
             cloud: cloud.clone(),
             controllers: controllers.clone(),
             fleet: ground.fleet.clone(),
@@ -118,7 +126,8 @@ impl Stack {
             issuer: &issuer,
             account: ACCOUNT,
         };
-        Box::pin(demo.set_up(!options.empty)).await?;
+        // Its instances are of the simulated region.
+        Box::pin(demo.set_up(!options.empty && options.cloud == options::Cloud::Simulated)).await?;
         Ok(stack)
     }
 
@@ -177,15 +186,22 @@ async fn embedded(
     servers: &mut JoinSet<()>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Backend, StackError> {
-    let address = dynamo::serve(&options.data_dir.join("table.sqlite"), servers, stopped.clone()).await?;
-    let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config_for(&format!("http://{address}")));
+    let file = options.data_dir.join("table.sqlite");
+    let address = dynamo::serve(&file, servers, stopped.clone()).await?;
+    let config = aws::sdk_config_for(&format!("http://{address}"));
+    let client = aws_sdk_dynamodb::Client::new(&config);
     aws::create_table(&client, TABLE_NAME).await?;
     let queues = DurableQueues::open(ground.documents.clone(), ground.machine.clone(), ground.random.clone())?;
+    let bus = EmbeddedBus::open(ground.documents.clone())?;
+    let streams = aws_sdk_dynamodbstreams::Client::new(&config);
+    let trimmer = Trimmer::open(&file)?;
     Ok(Backend {
         table: Arc::new(DynamoTable::new(client, TABLE_NAME)),
         queues: Arc::new(queues.clone()),
         source: Arc::new(queues.clone()),
-        embedded: Some(queues),
+        stream: Arc::new(TableStream::new(streams, TABLE_NAME, ground.documents.clone(), Some(trimmer))),
+        events: Arc::new(bus.clone()),
+        embedded: Some((queues, bus)),
     })
 }
 
@@ -222,8 +238,9 @@ impl Ground {
         &self,
         context: Context,
         issuer: &Issuer,
-        cloud: &SimulatedCloud,
-        controllers: &Controllers,
+        cloud: Cloud,
+        cml: RoutedCml,
+        events: Arc<dyn Events>,
     ) -> Result<World, StackError> {
         let secrets = LocalSecrets::new(self.documents.clone());
         secrets.seed(FLEET_CREDENTIALS_REF, POLLER_USERNAME, POLLER_PASSWORD)?;
@@ -233,15 +250,14 @@ impl Ground {
             audiences: vec![oidc::CLIENT_ID.to_owned()],
             leeway_secs: 30,
         };
-        let client = cml::CmlClient::new(self.machine.clone());
-        let ec2: Arc<dyn Ec2> = Arc::new(cloud.clone());
         Ok(World {
             context,
             auth: Arc::new(Authenticator::new(config, Arc::new(keys), self.machine.clone())),
-            ec2: Some(ec2),
-            cloudwatch: Some(Arc::new(cloud.clone())),
-            cml: Some(Arc::new(RoutedCml::new(client, cloud.clone(), controllers.clone()))),
+            ec2: Some(cloud.ec2),
+            cloudwatch: Some(cloud.cloudwatch),
+            cml: Some(Arc::new(cml)),
             secrets: Some(Arc::new(secrets)),
+            events: Some(events),
         })
     }
 }

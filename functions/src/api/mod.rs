@@ -1,4 +1,5 @@
-//! Event-driven functions that reach the table and the queues.
+//! Event-driven functions that reach the table, the queues and the bus.
 
 pub(crate) mod dispatch_metrics;
 pub(crate) mod dispatch_power;
+pub(crate) mod publish_events;

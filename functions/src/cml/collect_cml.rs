@@ -4,14 +4,14 @@ use app::message::CollectCml;
 use app::use_cases::collect_cml::collect_cml;
 use serde_json::Value;
 
+use crate::deadline::Deadline;
 use crate::{InvokeError, World, queue_event};
 
-pub(crate) async fn run(world: &World, event: Value) -> Result<Value, InvokeError> {
+pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
     let cml = world.cml.as_deref().ok_or(InvokeError::MissingPort("CML client"))?;
     let secrets = world.secrets.as_deref().ok_or(InvokeError::MissingPort("secrets"))?;
-    queue_event::each(
-        event,
-        |message: CollectCml| async move { collect_cml(&world.context, cml, secrets, &message).await },
-    )
+    queue_event::each(event, deadline, |message: CollectCml| async move {
+        collect_cml(&world.context, cml, secrets, &message).await
+    })
     .await
 }

@@ -24,7 +24,7 @@ pub(super) fn equip(
     let roles = Arc::new(FixedRoles(roles(environment)?));
     let clients = Arc::new(FleetClients::new(config, home, function.name, roles));
     let has = |port| function.ports.contains(&port);
-    if has(Port::Ec2Read) || has(Port::Ec2Write) {
+    if has(Port::Ec2Read) || has(Port::Ec2Write) || has(Port::Ec2Import) {
         world.ec2 = Some(Arc::new(AwsEc2::new(Arc::clone(&clients))));
     }
     if has(Port::CloudWatch) {

@@ -73,3 +73,42 @@ fn a_cml_function_has_the_clients_its_row_names_and_needs_the_stacks_name_for_it
     assert!(world.cml.is_some() && world.secrets.is_some() && world.ec2.is_none());
     assert!(matches!(equipped(&[]).err(), Some(EnvironmentError::Missing(name)) if name == "STACK_NAME"));
 }
+
+fn settings(more: &[(&str, &str)]) -> Result<Settings, EnvironmentError> {
+    with(more, |environment| environment.settings())
+}
+
+#[test]
+fn a_region_has_its_own_image_name_or_the_default_one() {
+    let names = r#"{"eu-west-1": "cml-2.9*", "ap-south-1": "cml-beta"}"#;
+    let settings = settings(&[("AMI_NAMES_BY_REGION", names), ("DEFAULT_AMI_NAME", "cml-2.8*")]).unwrap();
+    let name = |region: &str| settings.ami_name(&region.parse().unwrap()).to_owned();
+    assert_eq!(["eu-west-1", "ap-south-1", "us-east-1"].map(name), ["cml-2.9*", "cml-beta", "cml-2.8*"]);
+}
+
+#[test]
+fn retention_is_in_days_and_the_address_by_its_kind() {
+    let given = [("SAMPLE_RETENTION_DAYS", "7"), ("OPERATION_RETENTION_DAYS", "365"), ("CML_ADDRESS", "private")];
+    let settings = settings(&given).unwrap();
+    assert_eq!(settings.sample_retention, SignedDuration::from_hours(7 * 24));
+    assert_eq!(settings.operation_retention, SignedDuration::from_hours(365 * 24));
+    assert_eq!(settings.cml_address, CmlAddress::Private);
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_is_told_by_the_name_of_its_variable() {
+    for (name, wrong) in [
+        ("AMI_NAMES_BY_REGION", "cml-2.9*"),
+        ("AMI_NAMES_BY_REGION", r#"["eu-west-1"]"#),
+        ("AMI_NAMES_BY_REGION", r#"{"mars": "cml-2.9*"}"#),
+        ("AMI_NAMES_BY_REGION", r#"{"eu-west-1": ""}"#),
+        ("SAMPLE_RETENTION_DAYS", "0"),
+        ("SAMPLE_RETENTION_DAYS", "a month"),
+        ("OPERATION_RETENTION_DAYS", "4000000000"),
+        ("IDLE_TIMEOUT_MINUTES", "-1"),
+        ("CML_ADDRESS", "elsewhere"),
+    ] {
+        let error = settings(&[(name, wrong)]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the environment variable {name} ")), "{wrong}: {error}");
+    }
+}

@@ -4,11 +4,12 @@ use app::message::RunOperation;
 use app::use_cases::run_operation::run_operation;
 use serde_json::Value;
 
+use crate::deadline::Deadline;
 use crate::{InvokeError, World, queue_event};
 
-pub(crate) async fn run(world: &World, event: Value) -> Result<Value, InvokeError> {
+pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
     let ec2 = world.ec2()?;
-    queue_event::each(event, |message: RunOperation| async move {
+    queue_event::each(event, deadline, |message: RunOperation| async move {
         run_operation(&world.context, ec2, message.operation_id).await
     })
     .await

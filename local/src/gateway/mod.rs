@@ -5,7 +5,6 @@ pub(crate) mod event;
 pub(crate) mod route;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use app::ports::{Clock, Random};
 use axum::Router;
@@ -25,9 +24,8 @@ use crate::queues::uuid;
 use event::Arrival;
 use route::Match;
 
-/// API Gateway's own limits.
+/// API Gateway's own limit. Its other, 30 s, is longer than any function may take.
 const BODY_MAX_BYTES: usize = 10 * 1024 * 1024;
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The gateway.
 pub(crate) struct Gateway {
@@ -101,7 +99,7 @@ impl Gateway {
             while invocations.try_join_next().is_some() {}
             invocations.spawn(async move {
                 // Nobody listens any more when the caller hung up.
-                let _gone = sender.send(invoker.invoke(function, event, TIMEOUT).await);
+                let _gone = sender.send(invoker.invoke(function, event).await);
             });
         }
         receiver.await.unwrap_or(Err(Failed))

@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::{Parts, stopping};
-use crate::invoke;
 
 /// How often the cloud moves on: 15 fleet seconds at `--speed 600`.
 const STEP: Duration = Duration::from_millis(25);
@@ -52,7 +51,7 @@ async fn deliver(parts: &Parts, function: &'static Function, event: Value) {
     tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for _ in 0..TRIES {
         tries.tick().await;
-        if parts.invoker.invoke(function, event.clone(), invoke::TIMEOUT).await.is_ok() {
+        if parts.invoker.invoke(function, event.clone()).await.is_ok() {
             return;
         }
     }

@@ -10,11 +10,10 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::{Parts, event, stopping};
-use crate::invoke;
 use crate::queues::Received;
 
-/// How long a message is out of sight: longer than any invocation.
-const VISIBILITY: Duration = Duration::from_secs(90);
+/// How much longer than an invocation may take its messages are out of sight.
+const VISIBILITY_MARGIN: Duration = Duration::from_secs(30);
 /// How soon a message that was not done comes again, at first and at most.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LAST_BACKOFF: Duration = Duration::from_secs(30);
@@ -36,6 +35,7 @@ pub(super) async fn run(
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
+    let visibility = function.time_limit() + VISIBILITY_MARGIN;
     let places = Arc::new(Semaphore::new(usize::try_from(limits.max_concurrency).unwrap_or(1).max(1)));
     let mut deliveries = JoinSet::new();
     // Paces what comes after a failed receive.
@@ -47,7 +47,7 @@ pub(super) async fn run(
             () = stopping(&mut stop) => break,
             received = async {
                 let place = Arc::clone(&places).acquire_owned().await;
-                (place, parts.source.receive(queue, limits.batch_size, VISIBILITY).await)
+                (place, parts.source.receive(queue, limits.batch_size, visibility).await)
             } => received,
         };
         while deliveries.try_join_next().is_some() {}
@@ -73,7 +73,7 @@ pub(super) async fn run(
 
 async fn deliver(parts: &Parts, function: &'static Function, queue: Queue, messages: &[Received]) {
     let event = event::batch(queue, parts.account(), messages, parts.machine.now());
-    let answer = parts.invoker.invoke(function, event, invoke::TIMEOUT).await;
+    let answer = parts.invoker.invoke(function, event).await;
     let failed = match &answer {
         Ok(answer) => event::failures(answer, messages),
         Err(_) => messages.iter().map(|message| message.id.as_str()).collect(),

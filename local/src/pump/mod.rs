@@ -1,10 +1,11 @@
-//! The pump: what EventBridge and SQS do for Lambda. Schedules and EC2's notifications go by fleet
+//! The pump: what EventBridge, SQS and DynamoDB's stream do for Lambda. Schedules and EC2's notifications go by fleet
 //! time, queues by machine time. No invocation holds up another.
 
 mod cloud;
 mod consumer;
 mod event;
 mod schedule;
+mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::invoke::Invoker;
 use crate::queues::Source;
+use crate::stream::Records;
 
 pub(crate) use cloud::running;
 
@@ -30,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Parts {
     pub(crate) invoker: Invoker,
     pub(crate) source: Arc<dyn Source>,
+    pub(crate) stream: Arc<dyn Records>,
     pub(crate) cloud: SimulatedCloud,
     pub(crate) controllers: Controllers,
     pub(crate) fleet: Arc<dyn Clock>,
@@ -57,7 +60,7 @@ impl Pump {
                 Trigger::Http(_) => {}
                 Trigger::Schedule { name, every } => {
                     let every = match every {
-                        Interval::Metrics => parts.settings.metrics_interval,
+                        Interval::Metrics => parts.settings.power.metrics_interval,
                         Interval::Minute => domain::SignedDuration::from_mins(1),
                     };
                     tasks.spawn(schedule::run(parts, function, name, every, stop));
@@ -65,6 +68,10 @@ impl Pump {
                 Trigger::Queue { queue, batch_size, max_concurrency } => {
                     let limits = consumer::Limits { batch_size, max_concurrency };
                     tasks.spawn(consumer::run(parts, function, queue, limits, stop));
+                }
+                Trigger::Stream { sort_keys, batch_size } => {
+                    let limits = stream::Limits { sort_keys, batch_size };
+                    tasks.spawn(stream::run(parts, function, limits, stop));
                 }
                 Trigger::Ec2StateChange => {
                     tasks.spawn(cloud::notify(parts, function, stop));

@@ -8,7 +8,6 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::{Parts, event, stopping};
-use crate::invoke;
 use crate::queues::uuid;
 
 /// How often the fleet clock is looked at.
@@ -39,7 +38,7 @@ pub(super) async fn run(
         next = following(now, every);
         let event = event::scheduled(name, parts.account(), &uuid(parts.random.next()), now);
         // Why it failed is in the log; the next tick is the retry.
-        let _answer = parts.invoker.invoke(function, event, invoke::TIMEOUT).await;
+        let _answer = parts.invoker.invoke(function, event).await;
     }
 }
 

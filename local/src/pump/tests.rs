@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use app::error::PortError;
 use app::ports::{Outgoing, Queue, Queues};
 use app::testing::CountingRandom;
 use futures::FutureExt;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::FleetClock;
 use crate::queues::DurableQueues;
+use crate::stream::Page;
 
 struct NoLoad;
 
@@ -20,10 +22,31 @@ impl LoadSource for NoLoad {
     }
 }
 
+/// A stream of these records, until they are done.
+#[derive(Default)]
+struct Recorded(Mutex<Vec<Value>>);
+
+#[async_trait::async_trait]
+impl Records for Recorded {
+    async fn next(&self) -> Result<Vec<Page>, PortError> {
+        Ok(vec![Page { shard: "shard".into(), records: self.0.lock().unwrap().clone() }])
+    }
+
+    async fn done(&self, shard: &str, sequence_number: &str) -> Result<(), PortError> {
+        assert_eq!(shard, "shard");
+        self.0
+            .lock()
+            .unwrap()
+            .retain(|record| record["dynamodb"]["SequenceNumber"].as_str().unwrap() > sequence_number);
+        Ok(())
+    }
+}
+
 type Calls = Arc<Mutex<Vec<(&'static str, Value)>>>;
 
 struct Bench {
     queues: DurableQueues,
+    stream: Arc<Recorded>,
     cloud: SimulatedCloud,
     calls: Calls,
     stop: watch::Sender<bool>,
@@ -47,11 +70,21 @@ fn bench(speed: u32, answer: impl Fn(&str, &Value) -> Result<Value, String> + Se
         async move { answer }.boxed()
     });
     let settings = Arc::new(Settings::new("123456789012".parse().unwrap()));
-    let source = Arc::new(queues.clone());
-    let parts = Parts { invoker, source, cloud: cloud.clone(), controllers, fleet, machine, random, settings };
+    let (source, stream) = (Arc::new(queues.clone()), Arc::<Recorded>::default());
+    let parts = Parts {
+        invoker,
+        source,
+        stream: stream.clone(),
+        cloud: cloud.clone(),
+        controllers,
+        fleet,
+        machine,
+        random,
+        settings,
+    };
     let (stop, stopped) = watch::channel(false);
     let pump = Pump::start(&parts, &stopped);
-    Bench { queues, cloud, calls, stop, pump }
+    Bench { queues, stream, cloud, calls, stop, pump }
 }
 
 impl Bench {
@@ -156,5 +189,36 @@ async fn notifications_of_ec2_reach_their_function_and_running_instances_get_a_c
             calls.iter().any(|(n, e)| *n == "record-instance-state" && e["detail"]["state"] == "running")
         })
         .await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn records_of_the_stream_come_again_from_the_first_failed_one_on_and_others_are_left_out() {
+    let failures = Mutex::new(1);
+    let bench = bench(1, move |name, event| {
+        let mut left = failures.lock().unwrap();
+        if name != "publish-events" || *left == 0 {
+            return Ok(Value::Null);
+        }
+        *left -= 1;
+        Ok(json!({"batchItemFailures": [{"itemIdentifier": event["Records"][1]["dynamodb"]["SequenceNumber"]}]}))
+    });
+    let record = |number: &str, sort_key: &str| {
+        json!({
+            "eventName": "INSERT",
+            "dynamodb": { "SequenceNumber": number, "Keys": { "pk": { "S": "WORKER#1" }, "sk": { "S": sort_key } } },
+        })
+    };
+    let records = [record("1", "EVENT#1"), record("2", "WORKER"), record("3", "EVENT#2"), record("4", "EVENT#3")];
+    bench.stream.0.lock().unwrap().extend(records);
+    bench.until("all is done", |b| b.stream.0.lock().unwrap().is_empty()).await;
+    let calls = bench.calls.lock().unwrap().clone();
+    let numbers: Vec<Vec<&str>> = calls
+        .iter()
+        .filter(|(name, _)| *name == "publish-events")
+        .map(|(_, event)| event["Records"].as_array().unwrap().iter())
+        .map(|records| records.map(|record| record["dynamodb"]["SequenceNumber"].as_str().unwrap()).collect())
+        .collect();
+    assert_eq!(numbers, [vec!["1", "3", "4"], vec!["3", "4"]]);
     bench.end().await;
 }

@@ -21,7 +21,9 @@ async fn the_stack_answers_keeps_others_off_its_data_and_starts_again_on_it() {
     for (path, status) in [("/api/health", "200"), ("/api/workers", "401"), ("/", "303"), ("/api/nope", "404")] {
         assert_eq!(get(&stack, path).await, status, "{path}");
     }
-    for path in ["/dev", "/dev/queues", "/dev/cloud/instances", "/dev/oidc/.well-known/openid-configuration"] {
+    for path in
+        ["/dev", "/dev/queues", "/dev/events", "/dev/cloud/instances", "/dev/oidc/.well-known/openid-configuration"]
+    {
         assert_eq!(get(&stack, path).await, "200", "{path}");
     }
     assert!(matches!(Box::pin(Stack::start(options.clone())).await, Err(StackError::InUse(_))));

@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod process;
+#[cfg(feature = "wire")]
+mod wire;
 
 use std::process::Command;
 
@@ -52,9 +54,42 @@ fn a_worker_is_created_read_idle_and_stopped_with_a_reason_and_kill_9_loses_noth
     assert_eq!(product.get(&worker_path)["power"]["state_reason"], stopped["power"]["state_reason"]);
     assert_eq!(product.create("lab-1", "key-1").1["id"], operation["id"]);
     assert_eq!(product.instances().len(), 1);
+    everything_was_published(&product, &worker_path);
     let queues = product.get("/dev/queues");
     let dead = queues.as_object().unwrap().values().map(|queue| queue["dead"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(dead, 0, "{queues:#}");
+}
+
+/// Every committed event is on the bus, in its order and with its number, though the product was killed twice.
+fn everything_was_published(product: &Product, worker_path: &str) {
+    let worker_id = worker_path.rsplit('/').next().expect("an id");
+    let committed = product.get(&format!("{worker_path}/events?limit=200"));
+    let committed: Vec<(u64, String)> = committed["items"].as_array().expect("a list").iter().map(numbered).collect();
+    assert_eq!(committed.last().map(|(number, _)| *number), Some(1), "all of them are on this page");
+    let published = product.wait_for("/dev/events?limit=1000", "all published", |published| {
+        let newest = of_worker(published, worker_id).into_iter().map(|(number, _)| number).max();
+        newest >= Some(committed[0].0)
+    });
+    let mut published = of_worker(&published, worker_id);
+    let numbers: Vec<u64> = published.iter().rev().map(|(number, _)| *number).collect();
+    assert_eq!(numbers.first(), Some(&1));
+    // Each follows the one before, or repeats some that were on their way when the product was killed.
+    assert!(numbers.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{numbers:?}");
+    published.sort_by(|one, other| other.cmp(one));
+    published.dedup();
+    assert_eq!(&published[published.len() - committed.len()..], &committed[..]);
+}
+
+fn numbered(event: &Value) -> (u64, String) {
+    (event["sequence"].as_u64().expect("a number"), event["type"].as_str().expect("text").to_owned())
+}
+
+/// The published events of a worker: number and type.
+fn of_worker(published: &Value, worker_id: &str) -> Vec<(u64, String)> {
+    assert_eq!(published["set_aside"].as_array().map(Vec::len), Some(0), "{published:#}");
+    let events = published["items"].as_array().expect("a list").iter().filter(|event| event["subject"] == worker_id);
+    let number = |event: &Value| event["sequence"].as_str().expect("text").parse().expect("a number");
+    events.map(|event| (number(event), event["type"].as_str().expect("text").to_owned())).collect()
 }
 
 #[test]

@@ -21,8 +21,14 @@ pub(crate) struct Product {
 impl Product {
     /// Starts it on `data`, 600 times as fast, and signs in as admin.
     pub(crate) fn start(data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_local"))
-            .args(["--port", "0", "--empty", "--speed", "600", "--data-dir"])
+        Self::start_with(data, |command| command.args(["--speed", "600"]))
+    }
+
+    /// The same with options of its own, and at its own speed.
+    pub(crate) fn start_with(data: &Path, options: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+        let mut child = options(&mut command)
+            .args(["--port", "0", "--empty", "--data-dir"])
             .arg(data)
             .env("RUST_LOG", "error")
             .env_remove("SAFE_MODE")
@@ -67,6 +73,31 @@ impl Product {
         let request = self.client.post(format!("{}/api/workers", self.base)).bearer_auth(&self.token);
         let answer = request.header("idempotency-key", key).json(&body).send().expect("an answer");
         (answer.status().as_u16(), answer.json().expect("JSON"))
+    }
+
+    /// Asks for something slow, and waits for its operation to end.
+    #[cfg(feature = "wire")]
+    pub(crate) fn operate(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
+        self.ended(&self.ask(method, path, body))
+    }
+
+    /// Asks for something slow: its operation as accepted.
+    #[cfg(feature = "wire")]
+    pub(crate) fn ask(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
+        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let answer = request.send().expect("an answer");
+        let status = answer.status().as_u16();
+        let accepted: Value = answer.json().expect("JSON");
+        assert_eq!(status, 202, "{accepted:#}");
+        accepted
+    }
+
+    /// The operation once it has ended.
+    #[cfg(feature = "wire")]
+    pub(crate) fn ended(&self, operation: &Value) -> Value {
+        let path = format!("/api/operations/{}", operation["id"].as_str().expect("an id"));
+        self.wait_for(&path, "ended", |operation| operation["finished_at"].is_string())
     }
 
     /// The answer at `path` once it is as wanted.

@@ -19,7 +19,7 @@ struct Envelope<T> {
     message: T,
 }
 
-/// To run-operation.
+/// To run-operation or run-import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOperation {
     /// Which operation.

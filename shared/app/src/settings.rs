@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::power::PowerPolicy;
+use domain::worker::CmlAddress;
 use domain::{AccountId, Region, SignedDuration};
 
 /// The reference of the fleet's default CML credentials.
@@ -21,10 +22,10 @@ pub struct Settings {
     pub ami_names: BTreeMap<Region, String>,
     /// Whose images are trusted when they are chosen by name: account ids, or `self`.
     pub trusted_image_owners: Vec<String>,
-    /// The rules of idle shutdown.
+    /// The rules of idle shutdown, and how often workers are read.
     pub power: PowerPolicy,
-    /// How often metrics are collected.
-    pub metrics_interval: SignedDuration,
+    /// Which of an instance's addresses CML is reached at.
+    pub cml_address: CmlAddress,
     /// How long samples are kept.
     pub sample_retention: SignedDuration,
     /// How long ended operations are kept.
@@ -46,18 +47,12 @@ impl Settings {
             ami_names: BTreeMap::new(),
             trusted_image_owners: vec!["self".into()],
             power: PowerPolicy::default(),
-            metrics_interval: SignedDuration::from_mins(5),
+            cml_address: CmlAddress::Public,
             sample_retention: SignedDuration::from_hours(24 * 30),
             operation_retention: SignedDuration::from_hours(24 * 90),
             safe_mode: false,
             allow_loopback_controllers: false,
         }
-    }
-
-    /// What EC2 or CML said longer ago than this says nothing about now: three rounds of collection.
-    #[must_use]
-    pub fn reading_valid_for(&self) -> SignedDuration {
-        self.metrics_interval * 3
     }
 
     /// The image name pattern of a region.

@@ -1,12 +1,12 @@
 //! The verbs of EC2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use app::ports::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, Tag};
+use aws_sdk_ec2::types::{Filter, Instance, Tag};
 use domain::instance::InstanceObservation;
 use domain::{InstanceId, Place};
 
@@ -79,7 +79,12 @@ impl Ec2 for AwsEc2 {
         let client = self.client(place).await?;
         let mut found = Vec::new();
         for filter in filters(filter) {
-            found.extend(describe(&client, filter).await?);
+            found.extend(describe(&client, filter).await?.into_iter().filter_map(observation));
+        }
+        if let InstanceFilter::Ids(asked) = filter {
+            // An endpoint that does not know the filter shows everything; a worker must not be taken for another.
+            let asked: BTreeSet<_> = asked.iter().collect();
+            found.retain(|seen| asked.contains(&seen.id));
         }
         Ok(found)
     }
@@ -146,14 +151,13 @@ impl Ec2 for AwsEc2 {
     }
 }
 
-async fn describe(client: &Client, filter: Filter) -> Result<Vec<InstanceObservation>, Ec2Error> {
+async fn describe(client: &Client, filter: Filter) -> Result<Vec<Instance>, Ec2Error> {
     let mut pages = client.describe_instances().filters(filter).into_paginator().page_size(PAGE).send();
     let mut found = Vec::new();
     for _ in 0..PAGES_MAX {
         let Some(page) = pages.next().await else { return Ok(found) };
         let reservations = page.map_err(|error| ec2_error(DESCRIBE, error))?.reservations.unwrap_or_default();
-        let instances = reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default());
-        found.extend(instances.filter_map(observation));
+        found.extend(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()));
     }
     // Half of an answer would make what is missing look gone.
     Err(endless(DESCRIBE))
@@ -176,7 +180,9 @@ async fn root_device(client: &Client, ami_id: &str) -> Result<Option<String>, Ec
 
 async fn launched_before(client: &Client, request: &LaunchRequest) -> Result<InstanceObservation, Ec2Error> {
     let found = describe(client, filter("client-token", [&request.client_token])).await?;
-    found.into_iter().next().ok_or_else(|| Ec2Error {
+    // Asked of the answer too: an endpoint that does not know the filter shows everything.
+    let ours = |instance: &Instance| instance.client_token.as_ref() == Some(&request.client_token);
+    found.into_iter().filter(ours).find_map(observation).ok_or_else(|| Ec2Error {
         operation: RUN,
         code: "InvalidAMIID.NotFound".into(),
         message: format!("The image {} does not exist.", request.ami_id),

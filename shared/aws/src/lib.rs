@@ -1,12 +1,14 @@
-//! The table and the queues on AWS: DynamoDB and SQS behind the ports of `app`; with the feature
+//! The table, the queues and the bus on AWS: DynamoDB, SQS and EventBridge behind the ports of `app`; with the feature
 //! `secrets` also CML credentials in Secrets Manager.
 //!
 //! Only small SDKs are linked here, so that the functions that need nothing else start fast.
 
+mod attempts;
 mod attributes;
 mod conditions;
 mod config;
 mod error;
+mod events;
 mod item;
 mod position;
 mod queues;
@@ -16,6 +18,7 @@ mod secrets;
 mod table;
 
 pub use config::{sdk_config, sdk_config_for};
+pub use events::EventBridgeEvents;
 pub use queues::SqsQueues;
 pub use schema::create_table;
 #[cfg(feature = "secrets")]

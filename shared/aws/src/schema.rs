@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification, TimeToLiveStatus,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use crate::error::port_error;
@@ -22,7 +22,8 @@ pub(crate) const GSI2: &str = "gsi2";
 /// How long a new table may take to become active.
 const LONGEST_CREATION: Duration = Duration::from_secs(120);
 
-/// Makes the table with its indexes and its time to live, unless it is there; ready when this returns.
+/// Makes the table with its indexes, its stream and its time to live, unless it is there; ready when this
+/// returns.
 ///
 /// # Errors
 /// DynamoDB could not be reached, or refused.
@@ -35,6 +36,7 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), PortError> 
     }
     let waiter = client.wait_until_table_exists().table_name(name);
     waiter.wait(LONGEST_CREATION).await.map_err(|error| port_error("dynamodb.DescribeTable", error))?;
+    enable_stream(client, name).await?;
     enable_time_to_live(client, name).await
 }
 
@@ -51,6 +53,7 @@ fn request(
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .set_key_schema(Some(key_schema(PK, SK)?))
+        .stream_specification(stream()?)
         .global_secondary_indexes(index(GSI1, GSI1_PK, GSI1_SK)?)
         .global_secondary_indexes(index(GSI2, GSI2_PK, GSI2_SK)?);
     for key in [PK, SK, GSI1_PK, GSI1_SK, GSI2_PK, GSI2_SK] {
@@ -72,6 +75,23 @@ fn index(name: &str, pk: &str, sk: &str) -> Result<GlobalSecondaryIndex, BuildEr
         .set_key_schema(Some(key_schema(pk, sk)?))
         .projection(Projection::builder().projection_type(ProjectionType::All).build())
         .build()
+}
+
+/// A table of an earlier version may have none.
+async fn enable_stream(client: &Client, name: &str) -> Result<(), PortError> {
+    let described = client.describe_table().table_name(name).send().await;
+    let described = described.map_err(|error| port_error("dynamodb.DescribeTable", error))?;
+    let specification = described.table().and_then(|table| table.stream_specification());
+    if specification.is_some_and(StreamSpecification::stream_enabled) {
+        return Ok(());
+    }
+    let specification = stream().map_err(|error| port_error("dynamodb.UpdateTable", error))?;
+    let request = client.update_table().table_name(name).stream_specification(specification);
+    request.send().await.map(drop).map_err(|error| port_error("dynamodb.UpdateTable", error))
+}
+
+fn stream() -> Result<StreamSpecification, BuildError> {
+    StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build()
 }
 
 async fn enable_time_to_live(client: &Client, name: &str) -> Result<(), PortError> {

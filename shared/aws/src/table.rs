@@ -3,15 +3,19 @@
 use std::collections::HashSet;
 
 use app::error::PortError;
-use app::ports::{IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
+use app::ports::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem};
 
+use crate::attempts::Attempts;
 use crate::conditions::Expression;
 use crate::error::{malformed, port_error, table_error, transaction_error};
-use crate::item::{from_attributes, key_attributes, to_attributes};
+use crate::item::{Attributes, from_attributes, key_attributes, to_attributes};
 use crate::position::{self, key_names};
 use crate::schema::{GSI1, GSI2};
 
@@ -75,6 +79,22 @@ impl DynamoTable {
             }
         }
         Some(request)
+    }
+
+    async fn put(&self, item: Item, condition: &Condition) -> Result<(), TableError> {
+        let attributes = to_attributes(item)?;
+        let expression = Expression::of(condition);
+        let attempts = Attempts::default();
+        let call = self.client.put_item().table_name(&self.table_name).set_item(Some(attributes.clone()));
+        let call = call
+            .set_return_values_on_condition_check_failure(expression.text.is_some().then_some(AllOld))
+            .set_condition_expression(expression.text)
+            .set_expression_attribute_values(expression.values);
+        let Err(error) = call.customize().interceptor(attempts.clone()).send().await else { return Ok(()) };
+        if attempts.repeated() && stored_by_itself(&error, attributes) {
+            return Ok(());
+        }
+        Err(table_error("dynamodb.PutItem", error))
     }
 
     fn transact_item(&self, write: Write) -> Result<TransactWriteItem, TableError> {
@@ -177,39 +197,19 @@ impl Table for DynamoTable {
         Ok(Page { items, next })
     }
 
-    /// A put or a delete whose answer is lost is sent again by the SDK, and its condition may then fail
-    /// by its own success. A transaction carries a token against that, and costs twice as much: what
-    /// must know belongs in [`Table::transact`], even alone.
+    /// A call whose answer is lost is sent again by the SDK, and its condition may then fail by its own
+    /// success: a put sees that by what is stored; a delete, which leaves nothing to be seen, goes as a
+    /// transaction, whose token DynamoDB knows again.
     async fn write(&self, write: Write) -> Result<(), TableError> {
         match write {
-            Write::Put(item, condition) => {
-                let expression = Expression::of(&condition);
-                self.client
-                    .put_item()
-                    .table_name(&self.table_name)
-                    .set_item(Some(to_attributes(item)?))
-                    .set_condition_expression(expression.text)
-                    .set_expression_attribute_values(expression.values)
-                    .send()
-                    .await
-                    .map_err(|error| table_error("dynamodb.PutItem", error))?;
+            Write::Put(item, condition) => self.put(item, &condition).await,
+            Write::Delete(key, Condition::None) => {
+                let call = self.client.delete_item().table_name(&self.table_name).set_key(Some(key_attributes(key)));
+                call.send().await.map(drop).map_err(|error| table_error("dynamodb.DeleteItem", error))
             }
-            Write::Delete(key, condition) => {
-                let expression = Expression::of(&condition);
-                self.client
-                    .delete_item()
-                    .table_name(&self.table_name)
-                    .set_key(Some(key_attributes(key)))
-                    .set_condition_expression(expression.text)
-                    .set_expression_attribute_values(expression.values)
-                    .send()
-                    .await
-                    .map_err(|error| table_error("dynamodb.DeleteItem", error))?;
-            }
-            // There is no such call by itself.
-            check @ Write::Check(..) => self.transact(vec![check]).await?,
+            // A check by itself has no call of its own.
+            conditional @ (Write::Delete(..) | Write::Check(..)) => self.transact(vec![conditional]).await,
         }
-        Ok(())
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<(), TableError> {
@@ -224,6 +224,14 @@ impl Table for DynamoTable {
         self.client.transact_write_items().set_transact_items(Some(items)).send().await.map_err(transaction_error)?;
         Ok(())
     }
+}
+
+/// Whether a put was refused because the very item it puts is stored.
+fn stored_by_itself<R>(error: &SdkError<PutItemError, R>, put: Attributes) -> bool {
+    let Some(PutItemError::ConditionalCheckFailedException(refusal)) = error.as_service_error() else { return false };
+    let Some(stored) = refusal.item().cloned() else { return false };
+    // As items: DynamoDB spells numbers its own way.
+    matches!((from_attributes(stored), from_attributes(put)), (Ok(stored), Ok(put)) if stored == put)
 }
 
 fn index_name(index: IndexName) -> &'static str {

@@ -16,8 +16,8 @@ pub struct PowerPolicy {
     pub idle_timeout: SignedDuration,
     /// How long a worker stays up after each start, whatever happens.
     pub minimum_uptime: SignedDuration,
-    /// Readings older than this say nothing about now.
-    pub reading_valid_for: SignedDuration,
+    /// How often workers are read.
+    pub metrics_interval: SignedDuration,
     /// A worker that runs or changes is looked at again after this long at the latest.
     pub check_every: SignedDuration,
     /// The same for one that is settled: commands and EC2's notifications come in between.
@@ -30,10 +30,18 @@ impl Default for PowerPolicy {
             idle_shutdown: true,
             idle_timeout: SignedDuration::from_mins(60),
             minimum_uptime: SignedDuration::from_mins(15),
-            reading_valid_for: SignedDuration::from_mins(15),
+            metrics_interval: SignedDuration::from_mins(5),
             check_every: SignedDuration::from_mins(5),
             check_settled_every: SignedDuration::from_mins(15),
         }
+    }
+}
+
+impl PowerPolicy {
+    /// What EC2 or CML said longer ago than this says nothing about now: three rounds of collection.
+    #[must_use]
+    pub fn reading_valid_for(&self) -> SignedDuration {
+        self.metrics_interval * 3
     }
 }
 
@@ -177,7 +185,7 @@ fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, no
     let Some(read_at) = evidence.read_at.filter(|at| *at >= running_since) else {
         return unsure("CML has not been read since the start, so nobody knows whether it is used.".into());
     };
-    if now.duration_since(read_at) > policy.reading_valid_for {
+    if now.duration_since(read_at) > policy.reading_valid_for() {
         return unsure(format!("CML was last read at {}; what happened since is not known.", minute(read_at)));
     }
     let Some(running_nodes) = evidence.running_nodes else {

@@ -1,5 +1,7 @@
 //! What a row of the function table says.
 
+use std::time::Duration;
+
 use domain::Role;
 use futures::future::BoxFuture;
 
@@ -60,12 +62,16 @@ pub enum Port {
     TableWrite,
     /// Sends to a queue.
     Send(Queue),
+    /// Publishes on the bus.
+    Publish,
     /// Fetches the issuer's keys.
     Issuer,
     /// Describes instances, images and status checks.
     Ec2Read,
-    /// Launches, starts, stops, terminates, tags, monitors.
+    /// Launches; starts, stops, terminates, tags, monitors what is ours.
     Ec2Write,
+    /// Puts our tags on instances that have none.
+    Ec2Import,
     /// Reads metrics.
     CloudWatch,
     /// Calls CML controllers.
@@ -96,6 +102,14 @@ pub enum Trigger {
         batch_size: u32,
         /// Batches at the same time, at most.
         max_concurrency: u32,
+    },
+    /// New items of the table, as its stream tells them, in batches of which the rest is delivered again
+    /// from the first failed one on.
+    Stream {
+        /// What the sort keys of the items begin with.
+        sort_keys: &'static str,
+        /// Records a batch, at most.
+        batch_size: u32,
     },
     /// EC2's own state-change notifications.
     Ec2StateChange,
@@ -153,12 +167,25 @@ pub enum Access {
 pub type Handler = for<'a> fn(&'a Api, &'a Request) -> BoxFuture<'a, Result<Response, Problem>>;
 
 impl Function {
+    /// The longest that one invocation may take; Lambda's `Timeout`. HTTP stays below API Gateway's
+    /// 30 s, and a dispatcher ends before its next tick.
+    #[must_use]
+    pub fn time_limit(&self) -> Duration {
+        Duration::from_secs(match self.trigger {
+            Trigger::Http(_) => 20,
+            Trigger::Schedule { .. } => 55,
+            Trigger::Queue { queue: Queue::MetricsAws | Queue::MetricsCml, .. } => 120,
+            Trigger::Queue { .. } | Trigger::Stream { .. } => 60,
+            Trigger::Ec2StateChange => 30,
+        })
+    }
+
     /// Its HTTP side, if it has one.
     #[must_use]
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match &self.trigger {
             Trigger::Http(endpoint) => Some(endpoint),
-            Trigger::Schedule { .. } | Trigger::Queue { .. } | Trigger::Ec2StateChange => None,
+            Trigger::Schedule { .. } | Trigger::Queue { .. } | Trigger::Stream { .. } | Trigger::Ec2StateChange => None,
         }
     }
 }

@@ -126,6 +126,15 @@ impl Problem {
         problem
     }
 
+    /// 503: it was given up before it was done.
+    #[must_use]
+    pub fn out_of_time() -> Self {
+        Self::unavailable(
+            "This took too long and was given up; what it was to change may have been changed. Read it again, or \
+             send it again with the same Idempotency-Key.",
+        )
+    }
+
     fn title(&self) -> &'static str {
         match self.status {
             400 => "Malformed request",

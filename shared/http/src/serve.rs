@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 
 use futures::FutureExt;
+use futures::future::{Either, select};
 use tracing::Instrument;
 
 use crate::api::Api;
@@ -32,17 +34,31 @@ pub struct Incoming {
     pub request_id: String,
 }
 
-/// Answers a request to that function. Never fails: what goes wrong is an answer too.
-pub async fn serve(api: &Api, function: &Function, incoming: Incoming) -> Response {
+/// Answers a request to that function, with a problem if `out_of_time` comes first. Never fails: what
+/// goes wrong is an answer too.
+pub async fn serve(
+    api: &Api,
+    function: &Function,
+    incoming: Incoming,
+    out_of_time: impl Future<Output = ()>,
+) -> Response {
     let request_id = incoming.request_id.clone();
     let path = incoming.path.clone();
     let span = tracing::info_span!("request", function = function.name, request_id, caller = tracing::field::Empty);
     async {
         // A panic must not cost the caller the answer, nor us its id.
-        let outcome = AssertUnwindSafe(answer(api, function, incoming)).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!("the endpoint panicked");
-            Err(Problem::internal())
-        });
+        let answering = pin!(AssertUnwindSafe(answer(api, function, incoming)).catch_unwind());
+        let outcome = match select(answering, pin!(out_of_time)).await {
+            Either::Left((Ok(outcome), _)) => outcome,
+            Either::Left((Err(_), _)) => {
+                tracing::error!("the endpoint panicked");
+                Err(Problem::internal())
+            }
+            Either::Right(_) => {
+                tracing::error!("the endpoint's time is up");
+                Err(Problem::out_of_time())
+            }
+        };
         let response = outcome.unwrap_or_else(|problem| problem.response(&path, &request_id));
         tracing::info!(status = response.status, "answered");
         finish(response, &request_id)

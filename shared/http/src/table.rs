@@ -3,104 +3,20 @@
 //! The gateway, the pump, the OpenAPI document, the role tests, the permissions and the template
 //! all follow from it. A function that is not here does not exist.
 
+mod row;
+
 use app::ports::Queue;
-use domain::Role;
+use app::store::EVENT_PREFIX;
 
 use crate::endpoints as e;
-use crate::function::{Access, BodySchema, Endpoint, Function, Handler, Interval, Port, Trigger, Zone};
-
-const ADMIN: Access = Access::Role(Role::Admin);
-const MANAGER: Access = Access::Role(Role::Manager);
-const USER: Access = Access::Role(Role::User);
-
-/// What every signed-in read needs.
-const READ: &[Port] = &[Port::Issuer, Port::TableRead];
-/// What every command that starts an operation needs.
-const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite];
-
-type Parameter = (&'static str, &'static str);
-
-const LIMIT: Parameter = ("limit", "Items a page, 1 to 200; 50 by default.");
-const CURSOR: Parameter = ("cursor", "`next_cursor` of the page before.");
-const PAGE: &[Parameter] = &[LIMIT, CURSOR];
-const WORKER_FILTER: &[Parameter] = &[
-    ("region", "Only of this region."),
-    ("status", "Only of this status."),
-    ("owner", "Only of this owner."),
-    ("tag", "Only with this tag: `key` or `key=value`."),
-    LIMIT,
-    CURSOR,
-];
-const OPERATION_FILTER: &[Parameter] =
-    &[("target", "Only of this worker."), ("status", "Only of this status."), LIMIT, CURSOR];
-const SPAN: &[Parameter] = &[
-    ("from", "From this time on; the last 24 hours by default."),
-    ("to", "Up to this time; now by default."),
-    LIMIT,
-    CURSOR,
-];
-
-/// One endpoint's row, before its exceptions.
-const fn http(
-    name: &'static str,
-    (method, path): (&'static str, &'static str),
-    group: &'static str,
-    access: Access,
-    answer: (u16, Option<&'static str>),
-    handler: Handler,
-    summary: &'static str,
-) -> Function {
-    Function {
-        name,
-        zone: Zone::Api,
-        trigger: Trigger::Http(Endpoint { method, path, group, access, body: None, query: &[], answer, handler }),
-        ports: READ,
-        summary,
-    }
-}
-
-impl Function {
-    const fn ports(mut self, ports: &'static [Port]) -> Self {
-        self.ports = ports;
-        self
-    }
-
-    const fn zone(mut self, zone: Zone) -> Self {
-        self.zone = zone;
-        self
-    }
-
-    const fn body(self, schema: &'static str) -> Self {
-        self.takes(BodySchema { name: schema, required: true })
-    }
-
-    const fn optional_body(self, schema: &'static str) -> Self {
-        self.takes(BodySchema { name: schema, required: false })
-    }
-
-    const fn takes(mut self, body: BodySchema) -> Self {
-        if let Trigger::Http(ref mut endpoint) = self.trigger {
-            endpoint.body = Some(body);
-        }
-        self
-    }
-
-    const fn query(mut self, parameters: &'static [(&'static str, &'static str)]) -> Self {
-        if let Trigger::Http(ref mut endpoint) = self.trigger {
-            endpoint.query = parameters;
-        }
-        self
-    }
-}
+use crate::function::{Access, Function, Interval, Port, Trigger, Zone};
+use row::{ADMIN, COMMAND, MANAGER, OPERATION, OPERATION_FILTER, PAGE, SPAN, USER, WORKER, WORKER_FILTER, http};
 
 macro_rules! handler {
     ($module:ident) => {
         |api, request| Box::pin(e::$module::handle(api, request))
     };
 }
-
-const OPERATION: (u16, Option<&str>) = (202, Some("Operation"));
-const WORKER: (u16, Option<&str>) = (200, Some("Worker"));
 
 /// Every function.
 pub static FUNCTIONS: &[Function] = &[
@@ -126,7 +42,7 @@ pub static FUNCTIONS: &[Function] = &[
         "Take existing EC2 instances under management.",
     )
     .body("ImportWorkers")
-    .ports(COMMAND),
+    .ports(&[Port::Issuer, Port::Send(Queue::Imports), Port::TableRead, Port::TableWrite]),
     http(
         "list-workers",
         ("GET", "/api/workers"),
@@ -357,7 +273,13 @@ pub static FUNCTIONS: &[Function] = &[
         name: "dispatch-power",
         zone: Zone::Api,
         trigger: Trigger::Schedule { name: "IdleShutdownSchedule", every: Interval::Minute },
-        ports: &[Port::Send(Queue::Operations), Port::Send(Queue::Power), Port::TableRead, Port::TableWrite],
+        ports: &[
+            Port::Send(Queue::Imports),
+            Port::Send(Queue::Operations),
+            Port::Send(Queue::Power),
+            Port::TableRead,
+            Port::TableWrite,
+        ],
         summary: "Send what is due: power decisions, and operations that wait or were lost.",
     },
     Function {
@@ -381,12 +303,28 @@ pub static FUNCTIONS: &[Function] = &[
         ports: &[
             Port::Ec2Read,
             Port::Ec2Write,
+            Port::Send(Queue::Imports),
             Port::Send(Queue::MetricsAws),
             Port::Send(Queue::MetricsCml),
             Port::TableRead,
             Port::TableWrite,
         ],
         summary: "Take an operation one step further.",
+    },
+    Function {
+        name: "run-import",
+        zone: Zone::Fleet,
+        trigger: Trigger::Queue { queue: Queue::Imports, batch_size: 1, max_concurrency: 2 },
+        ports: &[Port::Ec2Import, Port::Ec2Read, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite],
+        summary: "Take an import one step further.",
+    },
+    // What happened, told to others
+    Function {
+        name: "publish-events",
+        zone: Zone::Api,
+        trigger: Trigger::Stream { sort_keys: EVENT_PREFIX, batch_size: 100 },
+        ports: &[Port::Publish],
+        summary: "Publish what was committed on the event bus.",
     },
     // EC2's own news
     Function {

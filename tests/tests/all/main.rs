@@ -7,6 +7,7 @@
 )]
 
 mod deployment;
+mod events;
 mod handlers;
 mod queues;
 mod support;

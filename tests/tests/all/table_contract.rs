@@ -8,7 +8,7 @@ use app::testing::MemoryTable;
 use domain::Timestamp;
 use serde_json::{Value, json};
 
-use self::queries::{
+pub(crate) use self::queries::{
     a_prefix_selects_what_begins_with_it, a_query_keeps_to_its_bounds, a_query_reads_one_partition_in_byte_order,
     an_item_leaves_an_index_with_its_key, pages_lose_and_repeat_nothing,
     pages_of_an_index_lose_and_repeat_nothing_where_sort_keys_are_equal, positions_that_no_query_gave_out_are_refused,
@@ -17,10 +17,45 @@ use crate::support;
 
 mod queries;
 
-type Shared = Arc<dyn Table>;
+pub(crate) type Shared = Arc<dyn Table>;
 
-/// Each case, for each table.
-macro_rules! contract {
+/// Every case, for a macro that makes tests of them.
+macro_rules! with_cases {
+    ($tests:ident) => {
+        $tests!(
+            every_json_value_comes_back,
+            a_whole_float_comes_back_as_an_integer,
+            null_attributes_are_not_stored,
+            what_cannot_be_stored_is_malformed,
+            a_missing_item_is_none,
+            a_put_replaces_the_whole_item,
+            not_exists_holds_once,
+            exists_holds_for_what_is_there,
+            a_version_holds_for_the_stored_one_only,
+            an_expiring_item_is_taken_only_after_its_whole_second,
+            a_delete_obeys_its_condition,
+            a_single_check_changes_nothing,
+            a_query_reads_one_partition_in_byte_order,
+            a_query_keeps_to_its_bounds,
+            a_prefix_selects_what_begins_with_it,
+            pages_lose_and_repeat_nothing,
+            pages_of_an_index_lose_and_repeat_nothing_where_sort_keys_are_equal,
+            an_item_leaves_an_index_with_its_key,
+            get_many_answers_what_exists,
+            get_many_takes_at_most_a_hundred_different_keys,
+            a_transaction_writes_all,
+            a_failed_transaction_writes_nothing_and_names_the_failed_writes,
+            a_transaction_takes_at_most_a_hundred_different_items,
+            of_many_writers_of_one_version_exactly_one_wins,
+            of_many_transactions_on_one_version_exactly_one_wins,
+            positions_that_no_query_gave_out_are_refused,
+        );
+    };
+}
+#[cfg(feature = "wire")]
+pub(crate) use with_cases;
+
+macro_rules! in_process {
     ($($case:ident),* $(,)?) => {
         mod memory {
             $(#[tokio::test]
@@ -38,34 +73,7 @@ macro_rules! contract {
     };
 }
 
-contract!(
-    every_json_value_comes_back,
-    a_whole_float_comes_back_as_an_integer,
-    null_attributes_are_not_stored,
-    what_cannot_be_stored_is_malformed,
-    a_missing_item_is_none,
-    a_put_replaces_the_whole_item,
-    not_exists_holds_once,
-    exists_holds_for_what_is_there,
-    a_version_holds_for_the_stored_one_only,
-    an_expiring_item_is_taken_only_after_its_whole_second,
-    a_delete_obeys_its_condition,
-    a_single_check_changes_nothing,
-    a_query_reads_one_partition_in_byte_order,
-    a_query_keeps_to_its_bounds,
-    a_prefix_selects_what_begins_with_it,
-    pages_lose_and_repeat_nothing,
-    pages_of_an_index_lose_and_repeat_nothing_where_sort_keys_are_equal,
-    an_item_leaves_an_index_with_its_key,
-    get_many_answers_what_exists,
-    get_many_takes_at_most_a_hundred_different_keys,
-    a_transaction_writes_all,
-    a_failed_transaction_writes_nothing_and_names_the_failed_writes,
-    a_transaction_takes_at_most_a_hundred_different_items,
-    of_many_writers_of_one_version_exactly_one_wins,
-    of_many_transactions_on_one_version_exactly_one_wins,
-    positions_that_no_query_gave_out_are_refused,
-);
+with_cases!(in_process);
 
 fn item(pk: &str, sk: &str) -> Item {
     Item { pk: pk.into(), sk: sk.into(), ..Item::default() }
@@ -109,7 +117,7 @@ fn assert_malformed<T: std::fmt::Debug>(result: &Result<T, TableError>) {
     assert!(matches!(result, Err(TableError::Malformed(_))), "{result:?}");
 }
 
-async fn every_json_value_comes_back(table: Shared) {
+pub(crate) async fn every_json_value_comes_back(table: Shared) {
     let stored = Item {
         gsi1: Some(("G1".into(), "A".into())),
         gsi2: Some(("G2".into(), "B".into())),
@@ -130,18 +138,18 @@ async fn every_json_value_comes_back(table: Shared) {
     }
 }
 
-async fn a_whole_float_comes_back_as_an_integer(table: Shared) {
+pub(crate) async fn a_whole_float_comes_back_as_an_integer(table: Shared) {
     put(&table, with(json!({"a": 1.0, "b": [-2.0, 1e18], "c": -0.0}))).await;
     let attributes = Value::Object(get(&table, "P", "S").await.unwrap().attributes);
     assert_eq!(attributes, json!({"a": 1, "b": [-2, 1_000_000_000_000_000_000_i64], "c": 0}));
 }
 
-async fn null_attributes_are_not_stored(table: Shared) {
+pub(crate) async fn null_attributes_are_not_stored(table: Shared) {
     put(&table, with(json!({"a": null, "b": {"c": null}}))).await;
     assert_eq!(get(&table, "P", "S").await.unwrap(), with(json!({"b": {"c": null}})));
 }
 
-async fn what_cannot_be_stored_is_malformed(table: Shared) {
+pub(crate) async fn what_cannot_be_stored_is_malformed(table: Shared) {
     let no_index_key = Item { gsi1: Some((String::new(), "A".into())), ..item("P", "S") };
     let bad = [
         with(json!({"pk": "x"})),
@@ -161,24 +169,24 @@ async fn what_cannot_be_stored_is_malformed(table: Shared) {
     assert_eq!(get(&table, "P", "S").await, None);
 }
 
-async fn a_missing_item_is_none(table: Shared) {
+pub(crate) async fn a_missing_item_is_none(table: Shared) {
     assert_eq!(get(&table, "P", "S").await, None);
     assert_eq!(table.query(&Query::partition("P")).await.unwrap(), Page::default());
 }
 
-async fn a_put_replaces_the_whole_item(table: Shared) {
+pub(crate) async fn a_put_replaces_the_whole_item(table: Shared) {
     put(&table, Item { version: Some(1), ..with(json!({"a": 1, "b": 2})) }).await;
     put(&table, with(json!({"b": 3}))).await;
     assert_eq!(get(&table, "P", "S").await.unwrap(), with(json!({"b": 3})));
 }
 
-async fn not_exists_holds_once(table: Shared) {
+pub(crate) async fn not_exists_holds_once(table: Shared) {
     let write = || table.write(Write::Put(item("P", "S"), Condition::NotExists));
     write().await.unwrap();
     assert_failed(write().await, &[0]);
 }
 
-async fn exists_holds_for_what_is_there(table: Shared) {
+pub(crate) async fn exists_holds_for_what_is_there(table: Shared) {
     let write = || table.write(Write::Put(with(json!({"a": 1})), Condition::Exists));
     assert_failed(write().await, &[0]);
     assert_eq!(get(&table, "P", "S").await, None);
@@ -187,7 +195,7 @@ async fn exists_holds_for_what_is_there(table: Shared) {
     assert_eq!(get(&table, "P", "S").await.unwrap(), with(json!({"a": 1})));
 }
 
-async fn a_version_holds_for_the_stored_one_only(table: Shared) {
+pub(crate) async fn a_version_holds_for_the_stored_one_only(table: Shared) {
     let write = |expected, next| table.write(Write::Put(versioned(next), Condition::Version(expected)));
     assert_failed(write(1, 2).await, &[0]);
     put(&table, item("P", "S")).await;
@@ -199,7 +207,7 @@ async fn a_version_holds_for_the_stored_one_only(table: Shared) {
     assert_eq!(get(&table, "P", "S").await.unwrap(), versioned(2));
 }
 
-async fn an_expiring_item_is_taken_only_after_its_whole_second(table: Shared) {
+pub(crate) async fn an_expiring_item_is_taken_only_after_its_whole_second(table: Shared) {
     let lease = |expires_at: &str| Item { expires_at: Some(at(expires_at)), ..item("P", "S") };
     let take = |now: &str| {
         let condition = Condition::NotExistsOrExpiredBefore(at(now));
@@ -220,7 +228,7 @@ async fn an_expiring_item_is_taken_only_after_its_whole_second(table: Shared) {
     assert_failed(take("2030-01-01T00:00:00Z").await, &[0]);
 }
 
-async fn a_delete_obeys_its_condition(table: Shared) {
+pub(crate) async fn a_delete_obeys_its_condition(table: Shared) {
     let delete = |condition| table.write(Write::Delete(ItemKey::new("P", "S"), condition));
     delete(Condition::None).await.unwrap();
     assert_failed(delete(Condition::Exists).await, &[0]);
@@ -231,7 +239,7 @@ async fn a_delete_obeys_its_condition(table: Shared) {
     assert_eq!(get(&table, "P", "S").await, None);
 }
 
-async fn a_single_check_changes_nothing(table: Shared) {
+pub(crate) async fn a_single_check_changes_nothing(table: Shared) {
     let check = |condition| table.write(Write::Check(ItemKey::new("P", "S"), condition));
     check(Condition::None).await.unwrap();
     check(Condition::NotExists).await.unwrap();
@@ -239,7 +247,7 @@ async fn a_single_check_changes_nothing(table: Shared) {
     assert_eq!(get(&table, "P", "S").await, None);
 }
 
-async fn get_many_answers_what_exists(table: Shared) {
+pub(crate) async fn get_many_answers_what_exists(table: Shared) {
     let keys: Vec<_> = (0..100).map(|n| ItemKey::new(format!("P{n}"), "S")).collect();
     for key in keys.iter().step_by(2) {
         put(&table, item(&key.pk, &key.sk)).await;
@@ -249,13 +257,13 @@ async fn get_many_answers_what_exists(table: Shared) {
     assert_eq!(table.get_many(&[]).await.unwrap(), []);
 }
 
-async fn get_many_takes_at_most_a_hundred_different_keys(table: Shared) {
+pub(crate) async fn get_many_takes_at_most_a_hundred_different_keys(table: Shared) {
     let keys: Vec<_> = (0..101).map(|n| ItemKey::new("P", n.to_string())).collect();
     assert_malformed(&table.get_many(&keys).await);
     assert_malformed(&table.get_many(&[keys[0].clone(), keys[0].clone()]).await);
 }
 
-async fn a_transaction_writes_all(table: Shared) {
+pub(crate) async fn a_transaction_writes_all(table: Shared) {
     put(&table, versioned(1)).await;
     put(&table, item("P", "gone")).await;
     put(&table, item("P", "checked")).await;
@@ -273,7 +281,7 @@ async fn a_transaction_writes_all(table: Shared) {
     assert_eq!(get(&table, "P", "S").await.unwrap(), versioned(2));
 }
 
-async fn a_failed_transaction_writes_nothing_and_names_the_failed_writes(table: Shared) {
+pub(crate) async fn a_failed_transaction_writes_nothing_and_names_the_failed_writes(table: Shared) {
     put(&table, versioned(7)).await;
     let result = table
         .transact(vec![
@@ -288,7 +296,7 @@ async fn a_failed_transaction_writes_nothing_and_names_the_failed_writes(table: 
     assert_eq!(get(&table, "P", "S").await.unwrap(), versioned(7));
 }
 
-async fn a_transaction_takes_at_most_a_hundred_different_items(table: Shared) {
+pub(crate) async fn a_transaction_takes_at_most_a_hundred_different_items(table: Shared) {
     let writes = |n: usize| (0..n).map(|n| Write::Put(item("P", &n.to_string()), Condition::NotExists)).collect();
     assert_malformed(&table.transact(Vec::new()).await);
     assert_malformed(&table.transact(writes(101)).await);
@@ -299,7 +307,7 @@ async fn a_transaction_takes_at_most_a_hundred_different_items(table: Shared) {
     assert_eq!(table.query(&Query::partition("P").limit(1000)).await.unwrap().items.len(), 100);
 }
 
-async fn of_many_writers_of_one_version_exactly_one_wins(table: Shared) {
+pub(crate) async fn of_many_writers_of_one_version_exactly_one_wins(table: Shared) {
     put(&table, versioned(1)).await;
     let writers = (0..16).map(|n| {
         let item = Item { version: Some(2), ..with(json!({ "writer": n })) };
@@ -318,7 +326,7 @@ async fn of_many_writers_of_one_version_exactly_one_wins(table: Shared) {
     assert_eq!(get(&table, "P", "S").await.unwrap().attributes["writer"], winners[0]);
 }
 
-async fn of_many_transactions_on_one_version_exactly_one_wins(table: Shared) {
+pub(crate) async fn of_many_transactions_on_one_version_exactly_one_wins(table: Shared) {
     put(&table, versioned(1)).await;
     let writers = (0..16).map(|n| {
         let event = Write::Put(item("P", &format!("EVENT#{n}")), Condition::NotExists);

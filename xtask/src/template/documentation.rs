@@ -2,19 +2,38 @@
 
 use std::fmt::Write as _;
 
-use http_api::{FUNCTIONS, Interval, Trigger};
+use http_api::{Access, Function, Interval, Trigger};
 use serde_json::Value;
 
-use super::function::{reserved, size};
+use super::function::{memory, reserved};
 use super::group;
 use super::policy::in_vpc;
 use super::policy::{Statement, statements};
 
+/// The table of endpoints.
+pub(super) fn endpoints(functions: &[Function]) -> String {
+    let mut out = "| function | endpoint | least role | what |\n|---|---|---|---|\n".to_owned();
+    for function in functions {
+        let Some(endpoint) = function.endpoint() else { continue };
+        let role = match endpoint.access {
+            Access::Public => "public",
+            Access::Role(role) => role.name(),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "| {} | `{} {}` | {role} | {} |",
+            function.name, endpoint.method, endpoint.path, function.summary
+        );
+    }
+    out
+}
+
 /// The table of functions.
-pub(super) fn functions() -> String {
+pub(super) fn functions(functions: &[Function]) -> String {
     let mut out =
         "| function | stack | binary | started by | MiB | s | at once |\n|---|---|---|---|---|---|---|\n".to_owned();
-    for function in FUNCTIONS {
+    for function in functions {
         let (started_by, at_once) = match function.trigger {
             Trigger::Http(endpoint) => (format!("`{} {}`", endpoint.method, endpoint.path), String::new()),
             Trigger::Schedule { name, every: Interval::Minute } => (format!("{name}, every minute"), String::new()),
@@ -24,26 +43,30 @@ pub(super) fn functions() -> String {
             Trigger::Queue { queue, batch_size, max_concurrency } => {
                 (format!("queue {}, at most {batch_size} a batch", queue.name()), max_concurrency.to_string())
             }
+            Trigger::Stream { sort_keys, batch_size } => {
+                let what = sort_keys.trim_end_matches('#');
+                (format!("the table's stream, new items {what}, at most {batch_size} a batch"), "1 a shard".into())
+            }
             Trigger::Ec2StateChange => ("EC2 Instance State-change Notification".into(), String::new()),
         };
         let at_once = reserved(function).map_or(at_once, |reserved| reserved.to_string());
-        let size = size(function);
         let zone = format!("{}{}", function.zone.name(), if in_vpc(function) { ", may be in the VPC" } else { "" });
         let (name, group) = (function.name, group(function));
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "| {name} | {group} | {zone} | {started_by} | {} | {} | {at_once} |",
-            size.memory, size.timeout
+            memory(function),
+            function.time_limit().as_secs()
         );
     }
     out
 }
 
 /// The table of permissions.
-pub(super) fn permissions() -> String {
+pub(super) fn permissions(functions: &[Function]) -> String {
     let mut out = "| function | may | on | if |\n|---|---|---|---|\n".to_owned();
-    for function in FUNCTIONS {
+    for function in functions {
         for statement in statements(function) {
             let actions = if statement.allow { "" } else { "never: " }.to_owned() + &statement.actions.join(", ");
             let resources: Vec<String> = statement.resources.iter().map(short).collect();

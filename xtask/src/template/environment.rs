@@ -8,7 +8,7 @@ use super::parameters::queue_url;
 use super::yaml::reference;
 
 /// What every function reads: variable, parameter.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 15] = [
     ("TABLE_NAME", "TableName"),
     ("HOME_ACCOUNT_ID", "AWS::AccountId"),
     ("SAFE_MODE", "SafeMode"),
@@ -16,11 +16,19 @@ const SETTINGS: [(&str, &str); 11] = [
     ("IDLE_TIMEOUT_MINUTES", "IdleTimeoutMinutes"),
     ("MINIMUM_UPTIME_MINUTES", "MinimumUptimeMinutes"),
     ("METRICS_INTERVAL_MINUTES", "MetricsIntervalMinutes"),
+    ("SAMPLE_RETENTION_DAYS", "SampleRetentionDays"),
+    ("OPERATION_RETENTION_DAYS", "OperationRetentionDays"),
+    ("CML_ADDRESS", "NetworkMode"),
+    ("AMI_NAMES_BY_REGION", "AmiNamesByRegion"),
     ("DEFAULT_AMI_NAME", "DefaultAmiName"),
     ("DEFAULT_INSTANCE_TYPE", "DefaultInstanceType"),
     ("TRUSTED_IMAGE_OWNERS", "TrustedImageOwners"),
     ("RUST_LOG", "LogLevel"),
 ];
+
+/// What a function reads that publishes.
+const BUS: [(&str, &str); 2] =
+    [("EVENT_BUS_NAME", "EventBusName"), ("EVENTS_DEAD_LETTERS_URL", "EventsDeadLettersUrl")];
 
 /// What a function reads that verifies tokens.
 const ISSUER: [(&str, &str); 3] =
@@ -44,9 +52,10 @@ pub(super) fn own(function: &Function) -> Value {
     let of = |port: &Port| -> Vec<(String, Value)> {
         match port {
             Port::Send(queue) => vec![(queue_variable(*queue), reference(&queue_url(*queue)))],
+            Port::Publish => fixed(&BUS),
             Port::Issuer => fixed(&ISSUER),
             Port::SecretsRead | Port::SecretsWrite => fixed(&SECRETS),
-            Port::Ec2Read | Port::Ec2Write | Port::CloudWatch => fixed(&ACCOUNTS),
+            Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => fixed(&ACCOUNTS),
             Port::TableRead | Port::TableWrite | Port::Cml => vec![],
         }
     };

@@ -1,28 +1,17 @@
 //! The function itself, its role and its log.
 
-use app::ports::Queue;
 use http_api::{Function, Trigger};
 use serde_json::{Map, Value, json};
 
 use super::policy::{in_vpc, statements};
 use super::yaml::{absent, attribute, reference, sub, when};
-use super::{environment, logical};
+use super::{account, environment, logical};
 
-/// Memory in MiB and the longest run in seconds.
-pub(super) struct Size {
-    pub(super) memory: u32,
-    pub(super) timeout: u32,
-}
-
-/// How large a function is. HTTP stays below API Gateway's 30 s; a dispatcher ends before its next
-/// tick; a queue's visibility is six times its consumer's time.
-pub(super) fn size(function: &Function) -> Size {
+/// A function's memory in MiB. Its processor's share grows with it; consumers work on many things at once.
+pub(super) fn memory(function: &Function) -> u32 {
     match function.trigger {
-        Trigger::Http(_) => Size { memory: 256, timeout: 20 },
-        Trigger::Schedule { .. } => Size { memory: 256, timeout: 55 },
-        Trigger::Queue { queue: Queue::MetricsAws | Queue::MetricsCml, .. } => Size { memory: 512, timeout: 120 },
-        Trigger::Queue { queue: Queue::Operations | Queue::Power, .. } => Size { memory: 512, timeout: 60 },
-        Trigger::Ec2StateChange => Size { memory: 256, timeout: 30 },
+        Trigger::Queue { .. } => 512,
+        Trigger::Http(_) | Trigger::Schedule { .. } | Trigger::Stream { .. } | Trigger::Ec2StateChange => 256,
     }
 }
 
@@ -32,7 +21,8 @@ pub(super) fn reserved(function: &Function) -> Option<u32> {
     match function.trigger {
         Trigger::Schedule { .. } => Some(1),
         Trigger::Ec2StateChange => Some(10),
-        Trigger::Http(_) | Trigger::Queue { .. } => None,
+        // A shard has one at a time, and how many shards there are DynamoDB decides.
+        Trigger::Http(_) | Trigger::Queue { .. } | Trigger::Stream { .. } => None,
     }
 }
 
@@ -62,7 +52,7 @@ pub(super) fn resources(function: &Function) -> Map<String, Value> {
         }),
     );
     let statements: Vec<Value> = statements(function).iter().map(super::policy::Statement::json).collect();
-    resources.insert(role, json!({
+    let mut as_role = json!({
         "Type": "AWS::IAM::Role",
         "Properties": {
             "Description": sub(format!("${{Prefix}}: what {} may do", function.name)),
@@ -74,19 +64,22 @@ pub(super) fn resources(function: &Function) -> Map<String, Value> {
                 "PolicyDocument": { "Version": "2012-10-17", "Statement": statements },
             }],
         },
-    }));
+    });
+    if let Some(name) = account::role_name(function) {
+        as_role["Properties"]["RoleName"] = name;
+    }
+    resources.insert(role, as_role);
     resources
 }
 
 fn properties(function: &Function, role: &str, logs: &str) -> Value {
-    let size = size(function);
     let mut properties = json!({
         "FunctionName": sub(format!("${{Prefix}}-{}", function.name)),
         "Description": function.summary,
         "Handler": function.name,
         "CodeUri": format!("../../target/lambda/{}/", function.zone.name()),
-        "MemorySize": size.memory,
-        "Timeout": size.timeout,
+        "MemorySize": memory(function),
+        "Timeout": function.time_limit().as_secs(),
         "Role": attribute(role, "Arn"),
         "LoggingConfig": { "LogGroup": reference(logs), "LogFormat": "JSON" },
     });
@@ -117,7 +110,7 @@ fn properties(function: &Function, role: &str, logs: &str) -> Value {
                 "DestinationConfig": { "OnFailure": on_failure },
             });
         }
-        Trigger::Http(_) | Trigger::Queue { .. } => {}
+        Trigger::Http(_) | Trigger::Queue { .. } | Trigger::Stream { .. } => {}
     }
     properties
 }

@@ -1,6 +1,7 @@
 //! The deployment templates, as far as they follow from the function table: one nested stack per
 //! group of functions, the root's list of those stacks, and the tables in the documentation.
 
+mod account;
 mod documentation;
 mod environment;
 mod function;
@@ -18,6 +19,8 @@ use http_api::{FUNCTIONS, Function, Trigger, Zone};
 
 /// Where the generated stacks are.
 pub const FOLDER: &str = "infra/functions";
+
+const ACCOUNT_ROLE: &str = "infra/account-role.yaml";
 
 /// A generated part could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -44,22 +47,24 @@ pub enum TemplateError {
 }
 
 /// Everything generated: path in the repository, content. Hand-written text around a generated part
-/// is taken from the files below `root`.
+/// is taken from the files below `root`; `functions` is the function table.
 ///
 /// # Errors
 /// A file to be completed is missing, or has lost its marks.
-pub fn render(root: &Path) -> Result<BTreeMap<String, String>, TemplateError> {
+pub fn render(root: &Path, functions: &[Function]) -> Result<BTreeMap<String, String>, TemplateError> {
     let mut files = BTreeMap::new();
     let mut stacks = Vec::new();
-    for (group, functions) in groups() {
-        let stack = stack::stack(&functions);
+    for (group, members) in groups(functions) {
+        let stack = stack::stack(&members);
         files.insert(format!("{FOLDER}/{group}.yaml"), stack.text()?);
         stacks.push((group, stack));
     }
-    let parts: [(&str, &str, String); 3] = [
+    files.insert(ACCOUNT_ROLE.into(), account::template(functions)?);
+    let parts: [(&str, &str, String); 4] = [
         ("template.yaml", "stacks", stack::nested(&stacks)?),
-        ("docs/DEPLOYMENT.md", "functions", documentation::functions()),
-        ("docs/IAM.md", "permissions", documentation::permissions()),
+        ("docs/API.md", "endpoints", documentation::endpoints(functions)),
+        ("docs/DEPLOYMENT.md", "functions", documentation::functions(functions)),
+        ("docs/IAM.md", "permissions", documentation::permissions(functions)),
     ];
     for (path, part, content) in parts {
         let text = read(root, path)?;
@@ -73,7 +78,7 @@ pub fn render(root: &Path) -> Result<BTreeMap<String, String>, TemplateError> {
 /// # Errors
 /// A file cannot be read or written.
 pub fn write(root: &Path) -> Result<(), TemplateError> {
-    let files = render(root)?;
+    let files = render(root, FUNCTIONS)?;
     for path in stacks_on_disk(root)? {
         if !files.contains_key(&path) {
             at(&path, fs::remove_file(root.join(&path)))?;
@@ -118,9 +123,9 @@ pub fn logical(name: &str) -> String {
     name.split('-').map(capital).collect()
 }
 
-fn groups() -> BTreeMap<&'static str, Vec<&'static Function>> {
+fn groups(functions: &[Function]) -> BTreeMap<&'static str, Vec<&Function>> {
     let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for function in FUNCTIONS {
+    for function in functions {
         groups.entry(group(function)).or_default().push(function);
     }
     groups

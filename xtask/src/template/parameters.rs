@@ -9,11 +9,12 @@ use super::logical;
 use super::yaml::{attribute, reference, when};
 
 /// Parameters that the root has under the same name.
-const SAME: [&str; 21] = [
+const SAME: [&str; 25] = [
     "AccountRoleArns",
     "AccountRoles",
     "AlarmTopicArn",
     "AllowImport",
+    "AmiNamesByRegion",
     "DefaultAmiName",
     "DefaultInstanceType",
     "IdleShutdown",
@@ -22,12 +23,15 @@ const SAME: [&str; 21] = [
     "LogRetentionDays",
     "MetricsIntervalMinutes",
     "MinimumUptimeMinutes",
+    "NetworkMode",
     "OidcAudiences",
     "OidcIssuer",
     "OidcJwksUrl",
+    "OperationRetentionDays",
     "Prefix",
     "ReserveConcurrency",
     "SafeMode",
+    "SampleRetentionDays",
     "SubnetIds",
     "TrustedImageOwners",
     "WorkerRoleArn",
@@ -47,7 +51,16 @@ pub(super) fn queue_arn(queue: Queue) -> String {
 fn all() -> Vec<(String, Value)> {
     let output = |stack: &str, name: &str| attribute(stack, &format!("Outputs.{name}"));
     let mut all: Vec<(String, Value)> = SAME.iter().map(|name| ((*name).to_owned(), reference(name))).collect();
-    for name in ["TableName", "TableArn", "EventsDeadLettersArn"] {
+    let data = [
+        "TableName",
+        "TableArn",
+        "TableStreamArn",
+        "EventBusName",
+        "EventBusArn",
+        "EventsDeadLettersArn",
+        "EventsDeadLettersUrl",
+    ];
+    for name in data {
         all.push((name.into(), output("Data", name)));
     }
     for queue in Queue::ALL {

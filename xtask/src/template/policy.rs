@@ -17,6 +17,7 @@ pub(super) fn in_vpc(function: &Function) -> bool {
 const OURS: &str = "ccm:managed";
 
 /// One statement of a policy.
+#[derive(Clone, PartialEq)]
 pub(super) struct Statement {
     pub(super) sid: String,
     pub(super) allow: bool,
@@ -33,7 +34,7 @@ impl Statement {
         Self { sid: sid.into(), allow: true, actions, resources, condition: None, only_if: None }
     }
 
-    fn condition(mut self, condition: Value) -> Self {
+    pub(super) fn condition(mut self, condition: Value) -> Self {
         self.condition = Some(condition);
         self
     }
@@ -79,10 +80,8 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
             let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
             statements.push(Statement::new("Consume", &actions, vec![reference(&queue_arn(queue))]));
         }
-        Trigger::Ec2StateChange => {
-            let target = vec![reference("EventsDeadLettersArn")];
-            statements.push(Statement::new("GiveUp", &["sqs:SendMessage"], target));
-        }
+        Trigger::Stream { .. } => statements.extend(table_stream().into_iter().chain([give_up()])),
+        Trigger::Ec2StateChange => statements.push(give_up()),
         Trigger::Http(_) | Trigger::Schedule { .. } => {}
     }
     for port in function.ports {
@@ -95,14 +94,10 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
                 vec![reference("TableArn")],
             )),
             Port::Send(queue) => statements.push(send(*queue)),
-            Port::Ec2Read => {
-                let actions = ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:DescribeImages"];
-                statements.push(Statement::new("Ec2Read", &actions, vec!["*".into()]));
+            Port::Publish => {
+                statements.push(Statement::new("Publish", &["events:PutEvents"], vec![reference("EventBusArn")]));
             }
-            Port::Ec2Write => statements.extend(ec2_write()),
-            Port::CloudWatch => {
-                statements.push(Statement::new("Metrics", &["cloudwatch:GetMetricData"], vec!["*".into()]));
-            }
+            Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => statements.extend(on_workers(*port)),
             Port::SecretsRead => {
                 statements.push(Statement::new("ReadCredentials", &["secretsmanager:GetSecretValue"], secrets()));
             }
@@ -114,7 +109,7 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
             Port::Issuer | Port::Cml => {}
         }
     }
-    if function.ports.iter().any(|port| matches!(port, Port::Ec2Read | Port::Ec2Write | Port::CloudWatch)) {
+    if reaches_other_accounts(function) {
         let roles = vec![json!({ "Fn::Split": [",", reference("AccountRoleArns")] })];
         let reach = Statement::new("ReachOtherAccounts", &["sts:AssumeRole"], roles);
         statements.push(reach.only_if("OtherAccountsAreReached"));
@@ -123,6 +118,26 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
         statements.extend(network_interfaces(function));
     }
     statements
+}
+
+/// Whether a function acts in the accounts where workers are.
+pub(super) fn reaches_other_accounts(function: &Function) -> bool {
+    function.ports.iter().any(|port| !on_workers(*port).is_empty())
+}
+
+/// What a port needs in an account where workers are, be it the control plane's own or another.
+pub(super) fn on_workers(port: Port) -> Vec<Statement> {
+    let everywhere = |sid: &str, actions: &[&'static str]| vec![Statement::new(sid, actions, vec!["*".into()])];
+    match port {
+        Port::Ec2Read => {
+            let actions = ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:DescribeImages"];
+            everywhere("Ec2Read", &actions)
+        }
+        Port::Ec2Write => ec2_write(),
+        Port::Ec2Import => vec![ec2_import()],
+        Port::CloudWatch => everywhere("Metrics", &["cloudwatch:GetMetricData"]),
+        _ => Vec::new(),
+    }
 }
 
 fn own_log_and_traces(function: &Function) -> Vec<Statement> {
@@ -143,12 +158,27 @@ fn table_read() -> [Statement; 2] {
     ]
 }
 
+/// What Lambda needs to deliver the stream, with the function's role.
+/// Source: Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB", execution role permissions.
+fn table_stream() -> [Statement; 2] {
+    let actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"];
+    [
+        Statement::new("ReadStream", &actions, vec![reference("TableStreamArn")]),
+        // A stream is looked for among all of its table.
+        Statement::new("FindStream", &["dynamodb:ListStreams"], vec![sub("${TableArn}/stream/*")]),
+    ]
+}
+
+/// What a function, or Lambda for it, could not do is kept.
+fn give_up() -> Statement {
+    Statement::new("GiveUp", &["sqs:SendMessage"], vec![reference("EventsDeadLettersArn")])
+}
+
 fn send(queue: Queue) -> Statement {
     Statement::new(format!("SendTo{}", logical(queue.name())), &["sqs:SendMessage"], vec![reference(&queue_arn(queue))])
 }
 
-/// Changes in EC2. Everything but a launch needs our tag on the instance, and a launch sets it; only
-/// import may set it on an instance that has none, which an operator can forbid.
+/// Changes in EC2. Everything but a launch needs our tag on the instance, and a launch sets it.
 fn ec2_write() -> Vec<Statement> {
     let instances = || vec![ec2("${AWS::AccountId}", "instance/*")];
     let (on_resource, in_request) = (format!("aws:ResourceTag/{OURS}"), format!("aws:RequestTag/{OURS}"));
@@ -176,17 +206,23 @@ fn ec2_write() -> Vec<Statement> {
         Statement::new("LaunchWith", &["ec2:RunInstances"], used),
         Statement::new("TagLaunched", &["ec2:CreateTags"], launched())
             .condition(json!({ "StringEquals": { "ec2:CreateAction": "RunInstances", in_request.as_str(): "true" } })),
-        Statement::new("TagImported", &["ec2:CreateTags"], instances())
-            .condition(json!({
-                "StringEquals": { in_request.as_str(): "true" },
-                "ForAllValues:StringEquals": { "aws:TagKeys": [OURS, "ccm:worker-id"] },
-                "Null": { on_resource.as_str(): "true" },
-            }))
-            .only_if("ImportIsAllowed"),
         Statement::new("GiveInstanceRole", &["iam:PassRole"], vec![reference("WorkerRoleArn")])
             .condition(json!({ "StringEquals": { "iam:PassedToService": "ec2.amazonaws.com" } }))
             .only_if("RoleCanBePassed"),
     ]
+}
+
+/// Our two tags, on an instance that has not got the one that makes it ours, which an operator can
+/// forbid. Who may do this may change no instance: together the two would reach every instance there is.
+fn ec2_import() -> Statement {
+    let (on_resource, in_request) = (format!("aws:ResourceTag/{OURS}"), format!("aws:RequestTag/{OURS}"));
+    Statement::new("TagImported", &["ec2:CreateTags"], vec![ec2("${AWS::AccountId}", "instance/*")])
+        .condition(json!({
+            "StringEquals": { in_request.as_str(): "true" },
+            "ForAllValues:StringEquals": { "aws:TagKeys": [OURS, "ccm:worker-id"] },
+            "Null": { on_resource.as_str(): "true" },
+        }))
+        .only_if("ImportIsAllowed")
 }
 
 fn ec2(account: &str, resource: &str) -> Value {

@@ -7,7 +7,7 @@ use super::yaml::text;
 use super::{TemplateError, environment, function, logical, parameters, trigger};
 
 const HEADER: &str = "\
-# Generated from the function table (shared/http/src/table.rs) by `cargo run -p xtask -- template`.
+# Generated from the function table (shared/http/src/table.rs) by `cargo xtask template`.
 # Change the table or xtask/src/template, not this file: a test compares them.
 ";
 

@@ -1,4 +1,4 @@
-//! What starts a function: a route, a schedule, a queue or EC2's notifications.
+//! What starts a function: a route, a schedule, a queue, the table's stream or EC2's notifications.
 
 use app::ports::Queue;
 use http_api::{Endpoint, Function, Interval, Trigger};
@@ -18,6 +18,7 @@ pub(super) fn resources(function: &Function) -> Map<String, Value> {
         Trigger::Http(ref endpoint) => route(&id, endpoint),
         Trigger::Schedule { name, every } => schedule(&id, function.name, name, every),
         Trigger::Queue { queue, batch_size, max_concurrency } => mapping(&id, queue, batch_size, max_concurrency),
+        Trigger::Stream { sort_keys, batch_size } => stream(&id, function.name, sort_keys, batch_size),
         Trigger::Ec2StateChange => state_changes(&id),
     }
 }
@@ -87,26 +88,70 @@ fn schedule(id: &str, function: &str, name: &str, every: Interval) -> Map<String
         (format!("{id}Permission"), permission(id, "events.amazonaws.com", attribute(name, "Arn"))),
     ]);
     // A failed tick is not kept, so somebody has to hear of it.
-    resources.insert(
-        format!("{id}Alarm"),
-        json!({
-            "Type": "AWS::CloudWatch::Alarm",
-            "Properties": {
-                "AlarmDescription": format!("{function} fails again and again"),
-                "Namespace": "AWS/Lambda",
-                "MetricName": "Errors",
-                "Dimensions": [{ "Name": "FunctionName", "Value": reference(id) }],
-                "Statistic": "Sum",
-                "Period": 300,
-                "EvaluationPeriods": 3,
-                "Threshold": 1,
-                "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-                "TreatMissingData": "notBreaching",
-                "AlarmActions": when("AlarmsAreSent", json!([reference("AlarmTopicArn")]), absent()),
-            },
-        }),
-    );
+    let errors = Measure { metric: "Errors", statistic: "Sum", periods: 3, threshold: 1 };
+    resources.insert(format!("{id}Alarm"), alarm(id, &format!("{function} fails again and again"), &errors));
     resources
+}
+
+/// What an alarm of a function looks at, in periods of 5 minutes.
+struct Measure {
+    metric: &'static str,
+    statistic: &'static str,
+    periods: u32,
+    threshold: u32,
+}
+
+fn alarm(id: &str, description: &str, measure: &Measure) -> Value {
+    json!({
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {
+            "AlarmDescription": description,
+            "Namespace": "AWS/Lambda",
+            "MetricName": measure.metric,
+            "Dimensions": [{ "Name": "FunctionName", "Value": reference(id) }],
+            "Statistic": measure.statistic,
+            "Period": 300,
+            "EvaluationPeriods": measure.periods,
+            "Threshold": measure.threshold,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "TreatMissingData": "notBreaching",
+            "AlarmActions": when("AlarmsAreSent", json!([reference("AlarmTopicArn")]), absent()),
+        },
+    })
+}
+
+/// Past this age, a record that failed each time is given up: 6 of the 24 hours that the stream keeps it,
+/// so that its place is in the dead letters while it can still be read there. No shard waits longer.
+const OLDEST_RECORD_SECS: u32 = 6 * 60 * 60;
+/// How far publishing may be behind before somebody hears of it.
+const LATEST_MILLIS: u32 = 5 * 60 * 1000;
+
+fn stream(id: &str, function: &str, sort_keys: &str, batch_size: u32) -> Map<String, Value> {
+    let pattern =
+        json!({ "dynamodb": { "Keys": { "sk": { "S": [{ "prefix": sort_keys }] } } }, "eventName": ["INSERT"] });
+    let mapping = json!({
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {
+            "FunctionName": reference(id),
+            "EventSourceArn": reference("TableStreamArn"),
+            "StartingPosition": "TRIM_HORIZON",
+            "BatchSize": batch_size,
+            "FilterCriteria": { "Filters": [{ "Pattern": pattern.to_string() }] },
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "BisectBatchOnFunctionError": true,
+            // More would keep the order of each item only, and a worker's events are items of their own.
+            "ParallelizationFactor": 1,
+            // Until it is too old: an outage of the bus is no reason to give up.
+            "MaximumRetryAttempts": -1,
+            "MaximumRecordAgeInSeconds": OLDEST_RECORD_SECS,
+            "DestinationConfig": { "OnFailure": { "Destination": reference("EventsDeadLettersArn") } },
+        },
+    });
+    let behind = Measure { metric: "IteratorAge", statistic: "Maximum", periods: 1, threshold: LATEST_MILLIS };
+    Map::from_iter([
+        (format!("{id}Mapping"), mapping),
+        (format!("{id}Alarm"), alarm(id, &format!("{function} is more than 5 minutes behind"), &behind)),
+    ])
 }
 
 fn mapping(id: &str, queue: Queue, batch_size: u32, max_concurrency: u32) -> Map<String, Value> {

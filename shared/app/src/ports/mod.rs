@@ -4,6 +4,7 @@
 mod cloudwatch;
 mod cml;
 mod ec2;
+mod events;
 mod queues;
 mod secrets;
 mod table;
@@ -11,6 +12,7 @@ mod table;
 pub use cloudwatch::{CloudWatch, InstanceMetrics, MetricsRequest};
 pub use cml::{Cml, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact, SystemInformation};
 pub use ec2::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
+pub use events::{CloudEvent, Events, Publication};
 pub use queues::{Outgoing, Queue, Queues};
 pub use secrets::{CmlCredentials, Secrets};
 pub use table::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};

@@ -1,6 +1,7 @@
 //! The queues: SQS, as far as senders need it. Receiving is Lambda's (or the local pump's) work.
 
 use async_trait::async_trait;
+use domain::operation::Task;
 
 use crate::error::PortError;
 
@@ -9,6 +10,8 @@ use crate::error::PortError;
 pub enum Queue {
     /// Commands on workers, to run-operation.
     Operations,
+    /// Imports of instances, to run-import.
+    Imports,
     /// Readings of EC2 and CloudWatch, to collect-aws.
     MetricsAws,
     /// Readings of CML, to collect-cml.
@@ -19,16 +22,39 @@ pub enum Queue {
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 4] = [Self::Operations, Self::MetricsAws, Self::MetricsCml, Self::Power];
+    pub const ALL: [Self; 5] = [Self::Operations, Self::Imports, Self::MetricsAws, Self::MetricsCml, Self::Power];
 
     /// Its name in the function table, in templates and in logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
+            Self::Imports => "imports",
             Self::MetricsAws => "metrics-aws",
             Self::MetricsCml => "metrics-cml",
             Self::Power => "power",
+        }
+    }
+
+    /// The queue of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|queue| queue.name() == name)
+    }
+
+    /// Where an operation is sent: an import may tag instances that are not ours, and whoever may do
+    /// that may do nothing else to an instance.
+    #[must_use]
+    pub fn of(task: &Task) -> Self {
+        match task {
+            Task::ImportWorkers(_) => Self::Imports,
+            Task::CreateWorker
+            | Task::StartWorker
+            | Task::StopWorker
+            | Task::TerminateWorker
+            | Task::RefreshWorker
+            | Task::SetMonitoring { .. }
+            | Task::UpdateTags { .. } => Self::Operations,
         }
     }
 

@@ -77,7 +77,7 @@ pub enum CommitError {
 const RESEND_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Which write of a transaction guards what.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Guard {
     Worker,
     Claim,
@@ -102,7 +102,7 @@ impl Store {
             writes.push((Guard::Worker, Write::Check(keys::worker(*id), Condition::Version(*version))));
         }
         if let Some(operation) = &commit.operation {
-            let due = due_item::operation_due_item(operation.id, operation.requested_at + RESEND_AFTER);
+            let due = due_item::operation_due_item(operation, operation.requested_at + RESEND_AFTER);
             writes
                 .push((Guard::Free, Write::Put(operation_item(operation, operation_retention), Condition::NotExists)));
             writes.push((Guard::Free, Write::Put(due, Condition::None)));
@@ -161,11 +161,12 @@ impl Store {
 }
 
 fn refused(guards: &[Guard], failed: &[usize]) -> CommitError {
-    let guard = |n: &usize| guards.get(*n).copied().unwrap_or(Guard::Free);
-    // A used key says more than a changed worker: the request was carried out before.
-    if failed.iter().any(|n| matches!(guard(n), Guard::Key)) {
+    let any = |wanted: Guard| failed.iter().any(|n| guards.get(*n) == Some(&wanted));
+    // A used key says more than a changed worker: the request was carried out before. And a changed
+    // worker says more than a claimed instance: another delivery may have claimed it for this very worker.
+    if any(Guard::Key) {
         CommitError::KeyUsed
-    } else if failed.iter().any(|n| matches!(guard(n), Guard::Claim)) {
+    } else if any(Guard::Claim) && !any(Guard::Worker) {
         CommitError::InstanceClaimed
     } else {
         CommitError::WorkerChanged
@@ -198,4 +199,19 @@ fn idempotency_item(record: &IdempotencyRecord) -> Item {
         kept_until: record.expires_at,
     });
     Item { pk: key.pk, sk: key.sk, expires_at: Some(record.expires_at), attributes, ..Item::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_guards_that_did_not_hold_the_one_that_says_most_is_told() {
+        let guards = [Guard::Worker, Guard::Free, Guard::Claim, Guard::Key];
+        assert!(matches!(refused(&guards, &[0, 2, 3]), CommitError::KeyUsed));
+        // Two deliveries attach the same instance: the later one looks at the worker again.
+        assert!(matches!(refused(&guards, &[0, 2]), CommitError::WorkerChanged));
+        assert!(matches!(refused(&guards, &[2]), CommitError::InstanceClaimed));
+        assert!(matches!(refused(&guards, &[1]), CommitError::WorkerChanged));
+    }
 }

@@ -1,12 +1,13 @@
 //! Due items: what has to be looked at, and when. Rescheduling never touches a snapshot.
 
+use domain::operation::Operation;
 use domain::power::{PowerAction, PowerDecision};
-use domain::{OperationId, Timestamp, WorkerId};
+use domain::{Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
 use super::{keys, record};
 use crate::error::AppError;
-use crate::ports::{Item, ItemKey};
+use crate::ports::{Item, ItemKey, Queue};
 
 /// What kind of thing is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,25 @@ impl DueKind {
             Self::Operation => "operation",
         }
     }
+
+    /// Where it is sent when its item does not say.
+    fn queue(self) -> Queue {
+        match self {
+            Self::Power => Queue::Power,
+            Self::Operation => Queue::Operations,
+        }
+    }
+}
+
+/// Something that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The id of the worker or the operation.
+    pub id: String,
+    /// Since when.
+    pub due_at: Timestamp,
+    /// Where it is sent.
+    pub queue: Queue,
 }
 
 /// A worker's standing power decision, and when it is judged again.
@@ -56,6 +76,8 @@ struct OperationRecord {
     schema: u32,
     id: String,
     due_at: Timestamp,
+    /// Older items have none.
+    queue: Option<String>,
 }
 
 fn item<T: Serialize>(key: ItemKey, kind: DueKind, id: &str, due_at: Timestamp, record: &T) -> Item {
@@ -111,16 +133,19 @@ pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
     })
 }
 
-pub(super) fn operation_due_item(id: OperationId, due_at: Timestamp) -> Item {
-    let text = id.to_string();
-    let record = OperationRecord { schema: 1, id: text.clone(), due_at };
-    item(keys::operation_due(id), DueKind::Operation, &text, due_at, &record)
+pub(super) fn operation_due_item(operation: &Operation, due_at: Timestamp) -> Item {
+    let id = operation.id.to_string();
+    let queue = Queue::of(&operation.task).name().to_owned();
+    let record = OperationRecord { schema: 1, id: id.clone(), due_at, queue: Some(queue) };
+    item(keys::operation_due(operation.id), DueKind::Operation, &id, due_at, &record)
 }
 
-/// The id a due item is about, and since when it is due.
-pub(super) fn read_due(item: &Item) -> Result<(String, Timestamp), AppError> {
+/// What a due item says. A queue that this version does not know is another's mistake to mend: the
+/// consumer of the usual one hands on what is not its own.
+pub(super) fn read_due(kind: DueKind, item: &Item) -> Result<Due, AppError> {
     let record: OperationRecord = record::read(item)?;
-    Ok((record.id, record.due_at))
+    let queue = record.queue.as_deref().and_then(Queue::from_name).unwrap_or(kind.queue());
+    Ok(Due { id: record.id, due_at: record.due_at, queue })
 }
 
 impl PowerDue {

@@ -21,8 +21,11 @@ pub(super) fn user_data(id: WorkerId) -> ItemKey {
     ItemKey::new(format!("WORKER#{id}"), "USER-DATA")
 }
 
+/// What every sort key of an event begins with, and no other key of the table: by it the stream is filtered.
+pub const EVENT_PREFIX: &str = "EVENT#";
+
 pub(super) fn event(id: WorkerId, sequence: u64) -> ItemKey {
-    ItemKey::new(format!("WORKER#{id}"), format!("EVENT#{sequence:012}"))
+    ItemKey::new(format!("WORKER#{id}"), format!("{EVENT_PREFIX}{sequence:012}"))
 }
 
 pub(super) fn telemetry(id: WorkerId, source: &str, hour: &str) -> ItemKey {

@@ -16,8 +16,9 @@ mod workers;
 use std::sync::Arc;
 
 pub use commit::{Commit, CommitError, IdempotencyRecord};
-pub use due_item::{DueKind, PowerDue};
+pub use due_item::{Due, DueKind, PowerDue};
 pub use fleet::FleetState;
+pub use keys::EVENT_PREFIX;
 pub use telemetry::Telemetry;
 pub use telemetry_item::{AwsReadings, CmlReadings, Readings, Sample};
 pub use worker_item::StoredEvent;

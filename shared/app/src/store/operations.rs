@@ -3,7 +3,7 @@
 use domain::operation::Operation;
 use domain::{OperationId, SignedDuration, Timestamp, WorkerId};
 
-use super::due_item::{self, DueKind, PowerDue};
+use super::due_item::{self, Due, DueKind, PowerDue};
 use super::operation_item::{operation_item, read_operation};
 use super::{Listed, Store, keys, record};
 use crate::error::AppError;
@@ -56,7 +56,7 @@ impl Store {
         let due = if operation.status.is_final() {
             Write::Delete(keys::operation_due(operation.id), Condition::None)
         } else {
-            Write::Put(due_item::operation_due_item(operation.id, due_at), Condition::None)
+            Write::Put(due_item::operation_due_item(operation, due_at), Condition::None)
         };
         let put = Write::Put(operation_item(operation, retention), Condition::Version(expected));
         match self.table.transact(vec![put, due]).await {
@@ -74,20 +74,20 @@ impl Store {
         Ok(self.table.write(Write::Delete(keys::operation_due(id), Condition::None)).await?)
     }
 
-    /// What is due by `now`, by id and since when, longest due first within a shard.
+    /// What is due by `now`, longest due first within a shard.
     ///
     /// # Errors
     /// The table failed.
-    pub async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<(String, Timestamp)>, AppError> {
-        let mut ids = Vec::new();
+    pub async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<Due>, AppError> {
+        let mut due = Vec::new();
         for shard in 0..keys::SHARDS {
             let query = Query::index(IndexName::Gsi1, keys::due_partition(kind.name(), shard))
                 .between("", keys::sortable(now))
                 .limit(DUE_PER_SHARD);
             let page = self.table.query(&query).await?;
-            ids.extend(record::readable(&page.items, due_item::read_due));
+            due.extend(record::readable(&page.items, |item| due_item::read_due(kind, item)));
         }
-        Ok(ids)
+        Ok(due)
     }
 
     /// A worker's standing power decision.
@@ -136,8 +136,9 @@ impl Store {
     ///
     /// # Errors
     /// The table failed.
-    pub async fn defer_operation(&self, id: OperationId, due_at: Timestamp) -> Result<(), AppError> {
-        Ok(self.table.write(Write::Put(due_item::operation_due_item(id, due_at), Condition::Exists)).await?)
+    pub async fn defer_operation(&self, operation: &Operation, due_at: Timestamp) -> Result<(), AppError> {
+        let item = due_item::operation_due_item(operation, due_at);
+        Ok(self.table.write(Write::Put(item, Condition::Exists)).await?)
     }
 
     /// Judges a worker's power no more.

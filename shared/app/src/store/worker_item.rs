@@ -9,12 +9,12 @@ use domain::worker::{
 };
 use domain::{Actor, Place, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::actor::ActorRecord;
 use super::keys;
 use super::record;
-use crate::error::AppError;
+use crate::error::{AppError, PortError};
 use crate::ports::Item;
 
 #[derive(Serialize, Deserialize)]
@@ -281,7 +281,21 @@ fn event_item(change: &Change, sequence: u64, event: &WorkerEvent) -> Item {
 }
 
 pub(super) fn read_event(item: &Item) -> Result<StoredEvent, AppError> {
-    let record: EventRecord = record::read(item)?;
+    event_of(record::read(item)?)
+}
+
+impl StoredEvent {
+    /// The event that an item's attributes tell, with or without its keys: an item as the stream shows it.
+    ///
+    /// # Errors
+    /// They are not those of an event.
+    pub fn from_attributes(attributes: Map<String, Value>) -> Result<Self, AppError> {
+        let record = serde_json::from_value(attributes.into());
+        event_of(record.map_err(|error| AppError::Corrupt(PortError::new("stream record", error.to_string())))?)
+    }
+}
+
+fn event_of(record: EventRecord) -> Result<StoredEvent, AppError> {
     Ok(StoredEvent {
         sequence: record.sequence,
         kind: record.kind,

@@ -95,7 +95,8 @@ impl Store {
         limit: u32,
         after: Option<String>,
     ) -> Result<Listed<StoredEvent>, AppError> {
-        let query = Query::partition(keys::worker(id).pk).prefix("EVENT#").newest_first().limit(limit).after(after);
+        let query =
+            Query::partition(keys::worker(id).pk).prefix(keys::EVENT_PREFIX).newest_first().limit(limit).after(after);
         let page = self.table.query(&query).await?;
         Ok(Listed { items: record::readable(&page.items, read_event), next: page.next })
     }

@@ -43,7 +43,10 @@ pub async fn collect_cml(
 
 async fn collect_one(ctx: &Context, cml: &dyn Cml, secrets: &dyn Secrets, worker: Worker) -> Result<(), AppError> {
     let now = ctx.now();
-    let Some(endpoint) = worker.endpoint() else { return Ok(()) };
+    let addresses = ctx.settings.cml_address;
+    let Some(endpoint) = worker.endpoint(addresses) else {
+        return note(ctx, &worker, now, ServiceStatus::Unavailable, addresses.missing().into()).await;
+    };
     if let Err(why) = may_be_asked(ctx, &worker, &endpoint, now).await? {
         return note(ctx, &worker, now, ServiceStatus::Unavailable, why).await;
     }
@@ -80,8 +83,8 @@ async fn may_be_asked(
     // An address that EC2 told longer ago may be somebody else's by now. Before the first contact
     // nothing else would tell, so then it must be fresher still.
     let valid_for = match worker.certificate_sha256 {
-        Some(_) => ctx.settings.reading_valid_for(),
-        None => ctx.settings.reading_valid_for().min(UNPINNED_ADDRESS_VALID_FOR),
+        Some(_) => ctx.settings.power.reading_valid_for(),
+        None => ctx.settings.power.reading_valid_for().min(UNPINNED_ADDRESS_VALID_FOR),
     };
     let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= valid_for);
     // The start and the import read it themselves.

@@ -151,7 +151,7 @@ pub async fn record_and_send(
     commit.operation = Some(operation.clone());
     match ctx.store.commit(commit, ctx.settings.operation_retention).await {
         Ok(()) => {
-            send(ctx, operation.id).await;
+            send(ctx, operation).await;
             Ok(operation.clone())
         }
         // The same request at the same time: the other one won, and its operation is ours too.
@@ -208,9 +208,9 @@ pub fn into_app_error(error: CommitError) -> AppError {
 }
 
 /// Sends an operation to be run. A failure is only noted: the operation is due, so the next tick sends it.
-pub async fn send(ctx: &Context, id: OperationId) {
-    let message = RunOperation { operation_id: id }.outgoing();
-    if let Err(error) = ctx.queues.send(Queue::Operations, vec![message]).await {
-        tracing::warn!(operation_id = %id, %error, "operation not sent; the next tick sends it");
+pub async fn send(ctx: &Context, operation: &Operation) {
+    let message = RunOperation { operation_id: operation.id }.outgoing();
+    if let Err(error) = ctx.queues.send(Queue::of(&operation.task), vec![message]).await {
+        tracing::warn!(operation_id = %operation.id, %error, "operation not sent; the next tick sends it");
     }
 }

@@ -2,9 +2,10 @@
 //! set when to look again.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use domain::instance::InstanceObservation;
-use domain::power::{Evidence, PowerAction, PowerDecision, PowerPolicy, decide};
+use domain::power::{Evidence, PowerAction, PowerDecision, decide};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{DesiredState, Worker, WorkerStatus};
 use domain::{Actor, InstanceId, Place, SignedDuration, WorkerId};
@@ -33,32 +34,43 @@ struct PlaceSeen {
 /// How soon a worker is judged again that could not be judged.
 const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// Judges the workers of a batch; for each what came of it, in the order given.
-///
-/// # Errors
-/// The table failed before any was judged.
-pub async fn control_power(
-    ctx: &Context,
-    ec2: &dyn Ec2,
-    ids: &[WorkerId],
-) -> Result<Vec<Result<(), AppError>>, AppError> {
-    let now = ctx.now();
-    let mut workers = ctx.store.workers(ids).await?;
-    let due: BTreeMap<WorkerId, PowerDue> =
-        ctx.store.powers(ids).await?.into_iter().map(|due| (due.worker_id, due)).collect();
-    // A worker without a due item, or due later, was judged by an earlier message.
-    workers.retain(|id, _| due.get(id).is_some_and(|due| due.due_at <= now));
-    let seen = look_by_place(ec2, workers.values()).await;
-    let mut results = Vec::with_capacity(ids.len());
-    for id in ids {
-        results.push(match (workers.remove(id), due.get(id)) {
-            (Some(worker), Some(due)) => control_or_defer(ctx, ec2, worker, due, &seen).await,
-            // Due, but there is no such worker: an orphan of a write that never happened.
-            (None, Some(due)) if due.due_at <= now => ctx.store.drop_power(*id).await,
-            _ => Ok(()),
-        });
+/// The workers of a batch that are due, and what EC2 showed of them: read together, judged one by one.
+pub struct Judgement<'a> {
+    ctx: &'a Context,
+    ec2: &'a dyn Ec2,
+    seen: SeenByPlace,
+    /// What is not judged yet; no worker where there is an orphan of a write that never happened.
+    due: Mutex<BTreeMap<WorkerId, (PowerDue, Option<Worker>)>>,
+}
+
+impl<'a> Judgement<'a> {
+    /// Reads those workers that are due, and looks at EC2 once a place.
+    ///
+    /// # Errors
+    /// The table failed.
+    pub async fn look(ctx: &'a Context, ec2: &'a dyn Ec2, ids: &[WorkerId]) -> Result<Self, AppError> {
+        let now = ctx.now();
+        let mut workers = ctx.store.workers(ids).await?;
+        // A worker without a due item, or due later, was judged by an earlier message.
+        let due = ctx.store.powers(ids).await?.into_iter().filter(|due| due.due_at <= now);
+        let due: BTreeMap<_, _> =
+            due.map(|due| (due.worker_id, (due.clone(), workers.remove(&due.worker_id)))).collect();
+        let seen = look_by_place(ec2, due.values().filter_map(|(_, worker)| worker.as_ref())).await;
+        Ok(Self { ctx, ec2, seen, due: Mutex::new(due) })
     }
-    Ok(results)
+
+    /// Judges one of them, once: a second message that names it is done too.
+    ///
+    /// # Errors
+    /// EC2, the table or a queue failed.
+    pub async fn judge(&self, id: WorkerId) -> Result<(), AppError> {
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        match due {
+            Some((due, Some(worker))) => control_or_defer(self.ctx, self.ec2, worker, &due, &self.seen).await,
+            Some((_, None)) => self.ctx.store.drop_power(id).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Makes a worker's power due now and sends it to be judged.
@@ -124,8 +136,7 @@ async fn control_one(
     }
     let evidence = evidence(ctx, &worker).await?;
     let now = ctx.now();
-    let policy = PowerPolicy { reading_valid_for: ctx.settings.reading_valid_for(), ..ctx.settings.power };
-    let mut decision = decide(&worker, &evidence, &policy, now);
+    let mut decision = decide(&worker, &evidence, &ctx.settings.power, now);
     if decision.read_first {
         let message = CollectCml { worker_ids: vec![worker.id] }.outgoing();
         ctx.queues.send(Queue::MetricsCml, vec![message]).await.map_err(AppError::Unavailable)?;

@@ -1,5 +1,7 @@
 //! The idle shutdown schedule: send what is due, and keep an eye on the store itself.
 
+use std::collections::BTreeMap;
+
 use domain::{OperationId, Timestamp, WorkerId};
 
 use crate::context::Context;
@@ -17,19 +19,21 @@ pub async fn dispatch_power(ctx: &Context) -> Result<(), AppError> {
     let now = ctx.now();
     watch_store(ctx).await?;
     let mut power = Vec::new();
-    for (id, due_at) in ctx.store.due(DueKind::Power, now).await? {
-        if let Ok(worker_id) = id.parse::<WorkerId>() {
-            power.push(power_message(worker_id, due_at));
+    for due in ctx.store.due(DueKind::Power, now).await? {
+        if let Ok(worker_id) = due.id.parse::<WorkerId>() {
+            power.push(power_message(worker_id, due.due_at));
         }
     }
-    let mut operations = Vec::new();
-    for (id, _) in ctx.store.due(DueKind::Operation, now).await? {
-        if let Ok(operation_id) = id.parse::<OperationId>() {
-            operations.push(RunOperation { operation_id }.outgoing());
+    let mut operations: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
+    for due in ctx.store.due(DueKind::Operation, now).await? {
+        if let Ok(operation_id) = due.id.parse::<OperationId>() {
+            operations.entry(due.queue).or_default().push(RunOperation { operation_id }.outgoing());
         }
     }
-    let (workers, waiting) = (power.len(), operations.len());
-    ctx.queues.send(Queue::Operations, operations).await.map_err(AppError::Unavailable)?;
+    let (workers, waiting) = (power.len(), operations.values().map(Vec::len).sum::<usize>());
+    for (queue, messages) in operations {
+        ctx.queues.send(queue, messages).await.map_err(AppError::Unavailable)?;
+    }
     ctx.queues.send(Queue::Power, power).await.map_err(AppError::Unavailable)?;
     tracing::debug!(workers, operations = waiting, "power dispatched");
     Ok(())

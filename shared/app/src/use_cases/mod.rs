@@ -14,6 +14,7 @@ pub mod import_workers;
 pub mod instance;
 pub mod launch;
 pub mod list_operations;
+pub mod publish_events;
 pub mod read_workers;
 pub mod record_instance_state;
 pub mod refresh_worker;

@@ -19,6 +19,8 @@ pub const HISTORY_MAX: SignedDuration = SignedDuration::from_hours(24 * 31);
 pub struct WorkerDetails {
     /// The snapshot.
     pub worker: Worker,
+    /// Where its controller answers, if it is known.
+    pub endpoint: Option<String>,
     /// The latest readings.
     pub telemetry: Telemetry,
     /// The standing power decision.
@@ -62,7 +64,7 @@ pub async fn get_worker(ctx: &Context, id: WorkerId) -> Result<WorkerDetails, Ap
 /// The table failed.
 pub async fn details(ctx: &Context, worker: Worker) -> Result<WorkerDetails, AppError> {
     let (telemetry, power) = futures::try_join!(ctx.store.telemetry(worker.id), ctx.store.power(worker.id))?;
-    Ok(WorkerDetails { worker, telemetry, power })
+    Ok(WorkerDetails { endpoint: worker.endpoint(ctx.settings.cml_address), worker, telemetry, power })
 }
 
 /// A page of workers, by region and name.
@@ -94,6 +96,7 @@ pub async fn list_workers(
         .map(|worker| WorkerDetails {
             telemetry: telemetry.remove(&worker.id).unwrap_or_default(),
             power: powers.iter().find(|power| power.worker_id == worker.id).cloned(),
+            endpoint: worker.endpoint(ctx.settings.cml_address),
             worker,
         })
         .collect();

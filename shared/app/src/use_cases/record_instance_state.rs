@@ -35,7 +35,7 @@ pub async fn record_instance_state(
     }
     let operations = ctx.store.list_operations(Some(id), 10, None).await?.items;
     for operation in operations.iter().filter(|operation| !operation.status.is_final()) {
-        send(ctx, operation.id).await;
+        send(ctx, operation).await;
     }
     Ok(())
 }

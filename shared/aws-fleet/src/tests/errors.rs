@@ -22,6 +22,29 @@ async fn a_refusal_keeps_its_code_and_its_words() {
 }
 
 #[tokio::test]
+async fn each_code_of_ec2_has_its_class() {
+    use ErrorClass::{Capacity, Terminal, Throttled, Transient, Unavailable};
+    for (code, class) in [
+        ("InsufficientInstanceCapacity", Capacity),
+        ("RequestLimitExceeded", Throttled),
+        ("IncorrectInstanceState", Transient),
+        // Just launched, and not known everywhere yet.
+        ("InvalidInstanceID.NotFound", Transient),
+        ("RequestExpired", Unavailable),
+        ("ExpiredToken", Unavailable),
+        ("InternalError", Unavailable),
+        ("UnauthorizedOperation", Terminal),
+        ("AuthFailure", Terminal),
+        ("VcpuLimitExceeded", Terminal),
+        ("InvalidAMIID.NotFound", Terminal),
+        ("IdempotentParameterMismatch", Terminal),
+    ] {
+        let error = error_of(Answer::refusal(400, code, "words")).await;
+        assert_eq!((error.code.as_str(), error.class()), (code, class));
+    }
+}
+
+#[tokio::test]
 async fn without_a_code_it_is_how_the_call_failed_that_counts() {
     assert_eq!(error_of(Answer::Late).await.code, "timeout");
     assert_eq!(error_of(Answer::Broken).await.code, "connection");

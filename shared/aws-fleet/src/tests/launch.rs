@@ -65,8 +65,9 @@ async fn what_was_not_chosen_is_not_sent_and_the_root_volume_is_encrypted_all_th
 async fn an_image_withdrawn_after_an_unanswered_launch_does_not_hide_the_instance() {
     let gone = || Answer::refusal(400, "InvalidAMIID.NotFound", "The image id does not exist");
     let found = "<DescribeInstancesResponse><reservationSet><item><instancesSet><item>\
-        <instanceId>i-00000000000000001</instanceId></item></instancesSet></item></reservationSet>\
-        </DescribeInstancesResponse>";
+        <instanceId>i-00000000000000002</instanceId><clientToken>wkr-02-1</clientToken></item><item>\
+        <instanceId>i-00000000000000001</instanceId><clientToken>wkr-01-1</clientToken></item></instancesSet></item>\
+        </reservationSet></DescribeInstancesResponse>";
     let wire = Wire::new([gone(), Answer::ok(found), gone(), Answer::ok("<DescribeInstancesResponse/>")]);
     let ec2 = AwsEc2::new(wire.clients([]));
     let seen = ec2.run_instance(&home(), &request()).await.unwrap();

@@ -35,6 +35,14 @@ async fn ids_are_asked_for_by_filter_two_hundred_at_a_time_and_all_pages_are_rea
 }
 
 #[tokio::test]
+async fn what_was_not_asked_for_is_left_out_of_the_answer() {
+    let wire = Wire::new([instances(&format!("{}{}", item(1), item(2)), "")]);
+    let asked = InstanceFilter::Ids(vec![instance_id(2)]);
+    let found = AwsEc2::new(wire.clients([])).describe(&home(), &asked).await.unwrap();
+    assert_eq!(found.into_iter().map(|one| one.id).collect::<Vec<_>>(), [instance_id(2)]);
+}
+
+#[tokio::test]
 async fn a_new_state_is_unknown_a_missing_field_is_absent_and_an_unreadable_id_costs_only_itself() {
     let full = "<item><instanceId>i-00000000000000001</instanceId><imageId>ami-1</imageId>\
         <instanceState><code>80</code><name>stopped</name></instanceState><instanceType>m5zn.metal</instanceType>\
@@ -112,4 +120,15 @@ async fn tags_are_set_and_removed_whatever_their_value_and_nothing_is_asked_for_
     let asked = wire.asked();
     assert!(asked[0].has("Tag.1.Key=team") && asked[0].has("Tag.1.Value=net"));
     assert!(asked[1].has("Tag.1.Key=old") && !asked[1].form().contains("Tag.1.Value"));
+}
+
+#[tokio::test]
+async fn detailed_monitoring_is_turned_on_and_off_for_one_instance() {
+    let wire = Wire::new([Answer::ok("<MonitorInstancesResponse/>"), Answer::ok("<UnmonitorInstancesResponse/>")]);
+    let ec2 = AwsEc2::new(wire.clients([]));
+    ec2.set_monitoring(&home(), &instance_id(1), true).await.unwrap();
+    ec2.set_monitoring(&home(), &instance_id(1), false).await.unwrap();
+    for (asked, action) in wire.asked().iter().zip(["Action=MonitorInstances", "Action=UnmonitorInstances"]) {
+        assert!(asked.has(action) && asked.has(&format!("InstanceId.1={}", instance_id(1))), "{action}");
+    }
 }

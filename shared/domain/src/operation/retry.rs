@@ -52,7 +52,10 @@ impl ErrorClass {
             | "ServerInternal"
             | "RequestTimeout"
             | "RequestTimeoutException"
+            // The credentials ended on the way; the next call is made with new ones.
             | "RequestExpired"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
             | "timeout"
             | "connection" => Self::Unavailable,
             _ => Self::Terminal,

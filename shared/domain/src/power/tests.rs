@@ -43,11 +43,11 @@ fn secs(range: std::ops::Range<i64>) -> impl Strategy<Value = SignedDuration> {
 
 fn policies() -> impl Strategy<Value = PowerPolicy> {
     (secs(300..90_000), secs(0..10_000), secs(1..5_000), secs(1..5_000), secs(1..9_000)).prop_map(
-        |(idle_timeout, minimum_uptime, reading_valid_for, check_every, check_settled_every)| PowerPolicy {
+        |(idle_timeout, minimum_uptime, metrics_interval, check_every, check_settled_every)| PowerPolicy {
             idle_shutdown: true,
             idle_timeout,
             minimum_uptime,
-            reading_valid_for,
+            metrics_interval,
             check_every,
             check_settled_every,
         },
@@ -65,7 +65,7 @@ fn timeout(worker: &Worker, policy: &PowerPolicy) -> SignedDuration {
 /// The oldest reading on which a stop may be judged.
 fn oldest_reading(stop_at: Timestamp, policy: &PowerPolicy, now: Timestamp) -> Timestamp {
     let close = stop_at.max(now - policy.check_every) - SignedDuration::from_secs(90);
-    close.max(now - policy.reading_valid_for)
+    close.max(now - policy.reading_valid_for())
 }
 
 /// Workers with every ground to be stopped: they run since minute 0, somebody used them for a
@@ -162,7 +162,7 @@ proptest! {
             worker.desired == DesiredState::Running
                 || (worker.desired == DesiredState::Stopped && !evidence.operation_under_way),
             policy.idle_shutdown && worker.idle_policy.enabled,
-            evidence.read_at.is_some_and(|at| at >= start && now <= at + policy.reading_valid_for),
+            evidence.read_at.is_some_and(|at| at >= start && now <= at + policy.reading_valid_for()),
             evidence.running_nodes == Some(0),
             now >= start + policy.minimum_uptime,
             now >= last + timeout(&worker, &policy),
@@ -185,7 +185,7 @@ proptest! {
         let spoilt: [(&str, Spoil); 10] = [
             ("evidence missing", |c| c.evidence.read_at = None),
             ("evidence stale", |c| {
-                c.evidence.read_at = Some(c.now - c.policy.reading_valid_for - SignedDuration::from_millis(1));
+                c.evidence.read_at = Some(c.now - c.policy.reading_valid_for() - SignedDuration::from_millis(1));
             }),
             ("evidence older than the start", |c| {
                 c.worker.running_since = c.evidence.read_at.map(|at| at + SignedDuration::from_millis(1));

@@ -4,12 +4,14 @@
 //! events, or a refusal; an observation is turned into events by [`observe`] and can refuse
 //! nothing. [`Worker::apply`] is the only place where a snapshot changes.
 
+mod address;
 pub mod command;
 mod event;
 pub mod observe;
 pub mod spec;
 mod status;
 
+pub use address::CmlAddress;
 pub use command::{Command, Refusal};
 pub use event::{Change, WorkerEvent};
 pub use spec::{IdlePolicy, ImageChoice, LaunchSpec};
@@ -140,9 +142,9 @@ impl Worker {
         self.launch_number == 0 && self.instance.is_none()
     }
 
-    /// Where CML answers: what an admin set, or the address EC2 last told while it ran.
+    /// Where CML answers: what an admin set, or the address of that kind that EC2 last told while it ran.
     #[must_use]
-    pub fn endpoint(&self) -> Option<String> {
+    pub fn endpoint(&self, addresses: CmlAddress) -> Option<String> {
         if let Some(set) = &self.cml_endpoint {
             return Some(set.clone());
         }
@@ -150,8 +152,12 @@ impl Worker {
             return None;
         }
         let instance = self.instance.as_ref()?;
-        let address = instance.public_ip.as_ref().or(instance.private_ip.as_ref())?;
-        Some(format!("https://{address}"))
+        let address = match addresses {
+            CmlAddress::Public => instance.public_ip.as_ref(),
+            CmlAddress::Private => instance.private_ip.as_ref(),
+            CmlAddress::Named => None,
+        };
+        Some(format!("https://{}", address?))
     }
 
     /// Whether it has, or may soon have, an instance that costs money.

@@ -69,6 +69,16 @@ impl World {
     }
 
     async fn call(&self, function: &Function, headers: &[(String, String)], body: &str) -> Response {
+        self.call_until(std::future::pending(), function, headers, body).await
+    }
+
+    async fn call_until(
+        &self,
+        out_of_time: impl Future<Output = ()>,
+        function: &Function,
+        headers: &[(String, String)],
+        body: &str,
+    ) -> Response {
         let incoming = Incoming {
             path: "/api/somewhere".into(),
             headers: headers.iter().cloned().chain([("x-request-id".to_owned(), "theirs".to_owned())]).collect(),
@@ -76,7 +86,7 @@ impl World {
             request_id: "req-1".into(),
             ..Incoming::default()
         };
-        serve(&self.api, function, incoming).await
+        serve(&self.api, function, incoming, out_of_time).await
     }
 }
 
@@ -186,6 +196,20 @@ async fn a_panic_is_an_answer_with_a_request_id() {
     let panicking = endpoint(Access::Public, |_, _| Box::pin(async { panic!("on purpose") }));
     let response = world.call(&panicking, &[], "").await;
     assert_eq!((response.status, body(&response)["request_id"].as_str()), (500, Some("req-1")));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_out_of_time_is_given_up_with_a_problem() {
+    let world = World::new();
+    let hanging = endpoint(Access::Public, |_, _| Box::pin(std::future::pending()));
+    let response = world.call_until(std::future::ready(()), &hanging, &[], "").await;
+    assert_eq!((response.status, values(&response, "retry-after")), (503, vec!["5"]));
+    assert_eq!(
+        (body(&response)["request_id"].as_str(), values(&response, "x-request-id")),
+        (Some("req-1"), vec!["req-1"])
+    );
+    let quick = endpoint(Access::Public, |_, _| Box::pin(async { Ok(Response::no_content()) }));
+    assert_eq!(world.call_until(std::future::ready(()), &quick, &[], "").await.status, 204, "it was done in time");
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ impl From<&WorkerDetails> for WorkerView {
             status_detail: worker.status_detail.clone(),
             desired_state: worker.desired.name(),
             service_status: worker.service.name(),
-            endpoint: worker.endpoint(),
+            endpoint: details.endpoint.clone(),
             public_ip: facts.and_then(|f| f.public_ip.clone()),
             private_ip: facts.and_then(|f| f.private_ip.clone()),
             owner: worker.owner.clone(),

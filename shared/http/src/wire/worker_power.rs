@@ -108,7 +108,7 @@ impl From<&WorkerDetails> for PowerView {
 
 impl From<&WorkerDetails> for WorkerPower {
     fn from(details: &WorkerDetails) -> Self {
-        let WorkerDetails { worker, telemetry, power } = details;
+        let WorkerDetails { worker, telemetry, power, .. } = details;
         let decided = power.as_ref().and_then(|due| due.decided.as_ref());
         let decision = decided.map(|(_, decision)| decision);
         Self {

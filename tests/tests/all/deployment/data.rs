@@ -3,36 +3,57 @@
 use std::collections::BTreeSet;
 
 use app::ports::Queue;
-use http_api::{FUNCTIONS, Trigger};
+use http_api::Trigger;
 use serde_json::{Value, json};
 
 use super::functions::pascal;
-use super::none;
+use super::repository::Repository;
 use super::templates::{self, Template, target};
+
+comparisons![
+    every_queue_of_the_product_is_deployed_and_no_other,
+    every_queue_gives_up_to_dead_letters_with_an_alarm,
+    a_message_stays_invisible_for_six_times_its_consumers_time,
+    every_rule_tries_again_and_keeps_what_it_could_not_deliver,
+];
 
 const DATA: &str = "infra/data.yaml";
 
-#[test]
-fn every_queue_of_the_product_is_deployed_and_no_other() {
-    let template = Template::load(DATA);
-    let deployed: BTreeSet<String> =
-        template.of_type("AWS::SQS::Queue").filter(|(id, _)| id.ends_with("Queue")).map(|(id, _)| id.clone()).collect();
-    let wanted: BTreeSet<String> = Queue::ALL.iter().map(|queue| format!("{}Queue", pascal(queue.name()))).collect();
-    assert_eq!(deployed, wanted);
+fn every_queue_of_the_product_is_deployed_and_no_other(repository: &Repository) -> Vec<String> {
+    let template = Template::load(repository, DATA);
+    let mut problems = Vec::new();
+    let id = |queue: Queue| format!("{}Queue", pascal(queue.name()));
+    let wanted: BTreeSet<String> = Queue::ALL.into_iter().map(id).collect();
+    let deployed = template.of_type("AWS::SQS::Queue").filter(|(id, _)| id.ends_with("Queue"));
+    problems.extend(
+        deployed
+            .filter(|(id, _)| !wanted.contains(*id))
+            .map(|(id, _)| format!("{DATA}: {id} is no queue of the product")),
+    );
     for queue in Queue::ALL {
-        let properties = &template.resources()[&format!("{}Queue", pascal(queue.name()))]["Properties"];
+        let id = id(queue);
+        let Some(resource) = template.resources().get(&id) else {
+            problems.push(format!("{DATA}: there is no {id}"));
+            continue;
+        };
+        let properties = &resource["Properties"];
         let suffix = if queue.is_fifo() { ".fifo" } else { "" };
         let name = format!("${{Prefix}}-{}{suffix}", queue.name());
-        assert_eq!(properties["QueueName"]["Fn::Sub"], name.as_str());
-        assert_eq!(properties["FifoQueue"] == true, queue.is_fifo(), "{name}");
-        assert_eq!(properties["SqsManagedSseEnabled"], true, "{name}");
+        let mut expect = |what: &str, fits: bool| {
+            if !fits {
+                problems.push(format!("{DATA}: {id} has another {what}"));
+            }
+        };
+        expect("QueueName", properties["QueueName"]["Fn::Sub"] == name.as_str());
+        expect("FifoQueue", (properties["FifoQueue"] == true) == queue.is_fifo());
+        expect("SqsManagedSseEnabled", properties["SqsManagedSseEnabled"] == true);
     }
+    problems
 }
 
-#[test]
-fn every_queue_gives_up_to_dead_letters_with_an_alarm() {
+fn every_queue_gives_up_to_dead_letters_with_an_alarm(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
-    for template in templates::all() {
+    for template in templates::all(repository) {
         for (id, queue) in template.of_type("AWS::SQS::Queue") {
             if id.ends_with("DeadLetters") {
                 let watched = template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
@@ -61,30 +82,30 @@ fn every_queue_gives_up_to_dead_letters_with_an_alarm() {
             }
         }
     }
-    none(&problems);
+    problems
 }
 
-#[test]
-fn a_message_stays_invisible_for_six_times_its_consumers_time() {
-    let template = Template::load(DATA);
-    let deployed = templates::functions();
+fn a_message_stays_invisible_for_six_times_its_consumers_time(repository: &Repository) -> Vec<String> {
+    let template = Template::load(repository, DATA);
+    let deployed = templates::functions(repository);
     let mut problems = Vec::new();
-    for function in FUNCTIONS {
+    for function in &repository.functions {
         let Trigger::Queue { queue, .. } = function.trigger else { continue };
+        let Some(it) = deployed.get(function.name) else { continue };
         let id = format!("{}Queue", pascal(queue.name()));
-        let visibility = template.resources()[&id]["Properties"]["VisibilityTimeout"].as_u64().unwrap_or_default();
-        let timeout = deployed[function.name].properties["Timeout"].as_u64().unwrap_or(u64::MAX / 6);
+        let Some(queue) = template.resources().get(&id) else { continue };
+        let visibility = queue["Properties"]["VisibilityTimeout"].as_u64().unwrap_or_default();
+        let timeout = it.properties["Timeout"].as_u64().unwrap_or(u64::MAX / 6);
         if visibility < 6 * timeout {
             problems.push(format!("{id}: visibility {visibility} s is less than 6 x {timeout} s of {}", function.name));
         }
     }
-    none(&problems);
+    problems
 }
 
-#[test]
-fn every_rule_tries_again_and_keeps_what_it_could_not_deliver() {
+fn every_rule_tries_again_and_keeps_what_it_could_not_deliver(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
-    for template in templates::all() {
+    for template in templates::all(repository) {
         for (id, rule) in template.of_type("AWS::Events::Rule") {
             for it in rule["Properties"]["Targets"].as_array().into_iter().flatten() {
                 for what in ["DeadLetterConfig", "RetryPolicy"] {
@@ -95,12 +116,13 @@ fn every_rule_tries_again_and_keeps_what_it_could_not_deliver() {
             }
         }
     }
-    none(&problems);
+    problems
 }
 
 #[test]
 fn the_table_has_the_keys_that_the_code_uses_and_survives_mistakes() {
-    let template = Template::load(DATA);
+    let repository = &Repository::committed();
+    let template = Template::load(repository, DATA);
     let table = &template.resources()["Table"];
     let keys = |pk: &str, sk: &str| json!([{ "AttributeName": pk, "KeyType": "HASH" }, { "AttributeName": sk, "KeyType": "RANGE" }]);
     let properties = &table["Properties"];

@@ -7,8 +7,13 @@ use functions::environment::{Environment, queue_variable};
 use http_api::{FUNCTIONS, Function, Port};
 use serde_json::Value;
 
+use super::repository::Repository;
 use super::templates::{self, Deployed};
-use super::{none, read};
+
+comparisons![
+    a_function_is_given_the_variables_that_it_reads_and_no_other,
+    the_example_environment_has_every_variable_that_a_function_must_have_and_no_other,
+];
 
 /// Read by the process itself, to set up its log.
 const LOG: &str = "RUST_LOG";
@@ -30,8 +35,9 @@ fn asked_by_all() -> BTreeSet<String> {
 fn asked_by_port(port: Port) -> Vec<String> {
     match port {
         Port::Send(queue) => vec![queue_variable(queue)],
+        Port::Publish => ["EVENT_BUS_NAME", "EVENTS_DEAD_LETTERS_URL"].map(str::to_owned).to_vec(),
         Port::Issuer => ["OIDC_ISSUER", "OIDC_AUDIENCES", "OIDC_JWKS_URL"].map(str::to_owned).to_vec(),
-        Port::Ec2Read | Port::Ec2Write | Port::CloudWatch => vec!["ACCOUNT_ROLES".into()],
+        Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => vec!["ACCOUNT_ROLES".into()],
         Port::SecretsRead | Port::SecretsWrite => vec!["STACK_NAME".into()],
         Port::TableRead | Port::TableWrite | Port::Cml => vec![],
     }
@@ -48,29 +54,31 @@ fn set(deployed: &BTreeMap<String, Deployed>, function: &Function) -> BTreeSet<S
     variables.and_then(Value::as_object).map(|all| all.keys().cloned().collect()).unwrap_or_default()
 }
 
-#[test]
-fn a_function_is_given_the_variables_that_it_reads_and_no_other() {
-    let deployed = templates::functions();
+fn a_function_is_given_the_variables_that_it_reads_and_no_other(repository: &Repository) -> Vec<String> {
+    let deployed = templates::functions(repository);
     let mut problems = Vec::new();
-    for function in FUNCTIONS {
+    for function in &repository.functions {
         let (asked, set) = (asked(function), set(&deployed, function));
         problems
             .extend(asked.difference(&set).map(|name| format!("{}: the template does not set {name}", function.name)));
         problems.extend(set.difference(&asked).map(|name| format!("{}: nothing reads {name}", function.name)));
     }
-    none(&problems);
+    problems
 }
 
 #[tokio::test]
 async fn the_binary_starts_with_no_other_variables_than_the_template_sets() {
-    let deployed = templates::functions();
+    let repository = &Repository::committed();
+    let deployed = templates::functions(repository);
     for function in FUNCTIONS {
         let set = set(&deployed, function);
         let given = |name: &str| {
             let value = match name {
                 "HOME_ACCOUNT_ID" => "123456789012",
                 "SAFE_MODE" | "IDLE_SHUTDOWN" => "true",
-                minutes if minutes.ends_with("_MINUTES") => "5",
+                number if number.ends_with("_MINUTES") || number.ends_with("_DAYS") => "5",
+                "CML_ADDRESS" => "private",
+                "AMI_NAMES_BY_REGION" => r#"{"eu-west-1": "cml-2.9*"}"#,
                 _ => "https://example.com",
             };
             (set.contains(name) && !OPTIONAL.contains(&name)).then(|| value.to_owned())
@@ -82,9 +90,10 @@ async fn the_binary_starts_with_no_other_variables_than_the_template_sets() {
     }
 }
 
-#[test]
-fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_other() {
-    let example: Value = serde_json::from_str(&read("events/environment.json")).unwrap();
+fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_other(
+    repository: &Repository,
+) -> Vec<String> {
+    let example: Value = serde_json::from_str(repository.text("events/environment.json")).unwrap();
     let may_be_absent = [LOG, "ACCOUNT_ROLES"];
     let names = |section: &str| -> BTreeSet<String> {
         example[section].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
@@ -93,7 +102,7 @@ fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_o
     let mut unread: BTreeSet<String> =
         shared.iter().filter(|name| !OPTIONAL.contains(&name.as_str())).cloned().collect();
     let mut problems = Vec::new();
-    for function in FUNCTIONS {
+    for function in &repository.functions {
         let (asked, own) = (asked(function), names(function.name));
         let absent = asked.iter().filter(|name| !shared.contains(*name) && !own.contains(*name));
         let missing = absent.filter(|name| !may_be_absent.contains(&name.as_str()));
@@ -102,5 +111,5 @@ fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_o
         unread.retain(|name| !asked.contains(name));
     }
     problems.extend(unread.iter().map(|name| format!("events/environment.json: nothing reads {name}")));
-    none(&problems);
+    problems
 }

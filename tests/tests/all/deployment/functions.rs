@@ -3,11 +3,17 @@
 use std::collections::BTreeSet;
 
 use app::ports::Queue;
-use http_api::{Endpoint, FUNCTIONS, Function, Interval, Trigger, find};
+use http_api::{Endpoint, Function, Interval, Trigger};
 use serde_json::{Value, json};
 
+use super::repository::Repository;
 use super::templates::{self, Deployed, target};
-use super::{none, read, repository};
+
+comparisons![
+    the_templates_deploy_the_functions_of_the_table_and_no_other,
+    no_route_is_deployed_that_the_table_does_not_have,
+    every_function_has_a_fixture_and_a_row_in_the_documentation,
+];
 
 /// `start-worker` is `StartWorker`.
 pub(super) fn pascal(name: &str) -> String {
@@ -19,21 +25,20 @@ pub(super) fn pascal(name: &str) -> String {
     out
 }
 
-#[test]
-fn the_templates_deploy_the_functions_of_the_table_and_no_other() {
-    let deployed = templates::functions();
+fn the_templates_deploy_the_functions_of_the_table_and_no_other(repository: &Repository) -> Vec<String> {
+    let deployed = templates::functions(repository);
     let mut problems: Vec<String> = deployed
         .iter()
-        .filter(|(handler, _)| find(handler).is_none())
+        .filter(|(handler, _)| repository.find(handler).is_none())
         .map(|(handler, it)| format!("{}: {} has the Handler {handler:?}, which is no function", it.path, it.id))
         .collect();
-    for function in FUNCTIONS {
+    for function in &repository.functions {
         match deployed.get(function.name) {
             None => problems.push(format!("{}: no template has a function with this Handler", function.name)),
             Some(it) => problems.extend(wrong(function, it).into_iter().map(|why| format!("{}: {why}", function.name))),
         }
     }
-    none(&problems);
+    problems
 }
 
 fn wrong(function: &Function, it: &Deployed) -> Vec<String> {
@@ -67,6 +72,7 @@ fn wrong_trigger(function: &Function, it: &Deployed) -> Vec<String> {
         Trigger::Queue { queue, batch_size, max_concurrency } => {
             wrong_mapping(queue, (batch_size, max_concurrency), it)
         }
+        Trigger::Stream { sort_keys, batch_size } => wrong_stream(sort_keys, batch_size, it),
         Trigger::Ec2StateChange => {
             let wanted = json!({ "source": ["aws.ec2"], "detail-type": ["EC2 Instance State-change Notification"] });
             let fits = rules(it).any(|rule| rule["EventPattern"] == wanted);
@@ -131,15 +137,45 @@ fn wrong_mapping(queue: Queue, (batch_size, max_concurrency): (u32, u32), it: &D
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "ScalingConfig": { "MaximumConcurrency": max_concurrency },
     });
-    let mut mappings = it.stack.values().filter(|resource| {
-        resource["Type"] == "AWS::Lambda::EventSourceMapping"
-            && target(&resource["Properties"]["FunctionName"]) == it.id
-    });
-    match mappings.next().map(|mapping| &mapping["Properties"]) {
+    match mappings(it).next() {
         None => vec![format!("nothing delivers the queue {} to it", queue.name())],
         Some(is) if *is != wanted => vec![format!("its mapping is {is}, should be {wanted}")],
         Some(_) => vec![],
     }
+}
+
+fn wrong_stream(sort_keys: &str, batch_size: u32, it: &Deployed) -> Vec<String> {
+    let pattern =
+        format!(r#"{{"dynamodb":{{"Keys":{{"sk":{{"S":[{{"prefix":"{sort_keys}"}}]}}}}}},"eventName":["INSERT"]}}"#);
+    let wanted = json!({
+        "FunctionName": { "Ref": it.id },
+        "EventSourceArn": { "Ref": "TableStreamArn" },
+        "StartingPosition": "TRIM_HORIZON",
+        "BatchSize": batch_size,
+        "FilterCriteria": { "Filters": [{ "Pattern": pattern }] },
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": true,
+        "ParallelizationFactor": 1,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": 21_600,
+        "DestinationConfig": { "OnFailure": { "Destination": { "Ref": "EventsDeadLettersArn" } } },
+    });
+    let mut problems = match mappings(it).next() {
+        None => vec!["nothing delivers the table's stream to it".into()],
+        Some(is) if *is != wanted => vec![format!("its mapping is {is}, should be {wanted}")],
+        Some(_) => vec![],
+    };
+    let alarm = &it.stack.get(&format!("{}Alarm", it.id)).unwrap_or(&Value::Null)["Properties"];
+    if alarm["MetricName"] != "IteratorAge" || target(&alarm["Dimensions"][0]["Value"]) != it.id {
+        problems.push("no alarm tells that it is behind".into());
+    }
+    problems
+}
+
+/// The properties of what delivers to it.
+fn mappings(it: &Deployed) -> impl Iterator<Item = &Value> {
+    let mappings = it.stack.values().filter(|resource| resource["Type"] == "AWS::Lambda::EventSourceMapping");
+    mappings.map(|mapping| &mapping["Properties"]).filter(|mapping| target(&mapping["FunctionName"]) == it.id)
 }
 
 fn rules(it: &Deployed) -> impl Iterator<Item = &Value> {
@@ -163,35 +199,39 @@ fn without_reserve(it: &Deployed) -> Option<String> {
     (!fine).then(|| "it has no ReservedConcurrentExecutions".to_owned())
 }
 
-#[test]
-fn no_route_is_deployed_that_the_table_does_not_have() {
-    let in_table: BTreeSet<String> = FUNCTIONS
+fn no_route_is_deployed_that_the_table_does_not_have(repository: &Repository) -> Vec<String> {
+    let in_table: BTreeSet<String> = repository
+        .functions
         .iter()
         .filter_map(Function::endpoint)
         .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
         .collect();
-    let templates = templates::all();
+    let templates = templates::all(repository);
     let dead =
         templates.iter().flat_map(|template| template.of_type("AWS::ApiGatewayV2::Route")).filter_map(|(id, route)| {
             let key = route["Properties"]["RouteKey"].as_str().unwrap_or_default();
             (!in_table.contains(key)).then(|| format!("{id}: the route {key:?} is not in the function table"))
         });
-    none(&dead.collect::<Vec<_>>());
+    dead.collect()
 }
 
-#[test]
-fn every_function_has_a_fixture_and_a_row_in_the_documentation() {
-    let mut problems = Vec::new();
-    for function in FUNCTIONS {
+fn every_function_has_a_fixture_and_a_row_in_the_documentation(repository: &Repository) -> Vec<String> {
+    let mut problems: Vec<String> = repository
+        .names("events", "json")
+        .filter(|name| *name != "environment" && repository.find(name).is_none())
+        .map(|name| format!("events/{name}.json: there is no such function"))
+        .collect();
+    for function in &repository.functions {
         let name = function.name;
-        if !repository().join(format!("events/{name}.json")).is_file() {
+        if repository.text(&format!("events/{name}.json")).is_empty() {
             problems.push(format!("{name}: there is no events/{name}.json"));
         }
-        for path in ["docs/DEPLOYMENT.md", "docs/IAM.md"] {
-            if !read(path).contains(&format!("\n| {name} |")) {
+        let of_endpoints = function.endpoint().map(|_| "docs/API.md");
+        for path in ["docs/DEPLOYMENT.md", "docs/IAM.md"].into_iter().chain(of_endpoints) {
+            if !repository.text(path).contains(&format!("\n| {name} |")) {
                 problems.push(format!("{name}: {path} has no row for it"));
             }
         }
     }
-    none(&problems);
+    problems
 }

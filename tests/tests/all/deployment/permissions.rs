@@ -3,22 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use http_api::{FUNCTIONS, Function, Port, Trigger};
+use http_api::{Function, Port, Trigger};
 use serde_json::{Value, json};
 
+use super::repository::Repository;
 use super::templates::{self, Deployed};
-use super::{none, read};
+
+comparisons![
+    a_function_may_do_what_its_ports_need_and_no_more,
+    a_function_sends_only_to_the_queues_of_its_ports,
+    every_star_in_a_resource_has_its_written_reason,
+    nothing_changes_in_ec2_without_our_tag,
+];
 
 /// What every function does: its own log, its own traces.
 const ALWAYS: &[&str] =
     &["logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 
 /// The reviewed list: which actions a port stands for. Written apart from the generator's on purpose.
-fn actions(port: Port) -> &'static [&'static str] {
+pub(super) fn actions(port: Port) -> &'static [&'static str] {
     match port {
         Port::TableRead => &["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"],
         Port::TableWrite => &["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"],
         Port::Send(_) => &["sqs:SendMessage"],
+        Port::Publish => &["events:PutEvents"],
         Port::Issuer => &[],
         Port::Ec2Read => {
             &["ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:DescribeImages", "sts:AssumeRole"]
@@ -35,6 +43,7 @@ fn actions(port: Port) -> &'static [&'static str] {
             "iam:PassRole",
             "sts:AssumeRole",
         ],
+        Port::Ec2Import => &["ec2:CreateTags", "sts:AssumeRole"],
         Port::CloudWatch => &["cloudwatch:GetMetricData", "sts:AssumeRole"],
         // Lambda's own need when the function is in a VPC.
         Port::Cml => &[
@@ -53,6 +62,14 @@ fn actions(port: Port) -> &'static [&'static str] {
 fn needed(function: &Function) -> BTreeSet<String> {
     let by_trigger: &[&str] = match function.trigger {
         Trigger::Queue { .. } => &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        // Lambda's own need to deliver it; and what it gives up on.
+        Trigger::Stream { .. } => &[
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+            "sqs:SendMessage",
+        ],
         // What it gives up on.
         Trigger::Ec2StateChange => &["sqs:SendMessage"],
         Trigger::Http(_) | Trigger::Schedule { .. } => &[],
@@ -61,15 +78,15 @@ fn needed(function: &Function) -> BTreeSet<String> {
     ALWAYS.iter().chain(by_trigger).chain(by_ports).map(|action| (*action).to_owned()).collect()
 }
 
-struct Statement {
-    allow: bool,
-    actions: Vec<String>,
-    resources: Vec<String>,
-    condition: Value,
-    only_if: Option<String>,
+pub(super) struct Statement {
+    pub(super) allow: bool,
+    pub(super) actions: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) condition: Value,
+    pub(super) only_if: Option<String>,
 }
 
-fn list(value: &Value) -> Vec<String> {
+pub(super) fn list(value: &Value) -> Vec<String> {
     let words = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other["Fn::Sub"].as_str().or_else(|| other["Ref"].as_str()).map_or(other.to_string(), str::to_owned),
@@ -78,8 +95,13 @@ fn list(value: &Value) -> Vec<String> {
 }
 
 fn statements(it: &Deployed) -> Vec<Statement> {
-    let role = &it.stack[&format!("{}Role", it.id)]["Properties"];
-    assert!(role["ManagedPolicyArns"].is_null(), "{}: managed policies allow more than one function needs", it.id);
+    of_role(it.stack.get(&format!("{}Role", it.id)).unwrap_or(&Value::Null))
+}
+
+/// The statements of a role's policies.
+pub(super) fn of_role(role: &Value) -> Vec<Statement> {
+    let role = &role["Properties"];
+    assert!(role["ManagedPolicyArns"].is_null(), "managed policies allow more than one function needs: {role}");
     let all = role["Policies"].as_array().into_iter().flatten();
     all.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten())
         .map(|statement| {
@@ -96,11 +118,10 @@ fn statements(it: &Deployed) -> Vec<Statement> {
         .collect()
 }
 
-#[test]
-fn a_function_may_do_what_its_ports_need_and_no_more() {
-    let deployed = templates::functions();
+fn a_function_may_do_what_its_ports_need_and_no_more(repository: &Repository) -> Vec<String> {
+    let deployed = templates::functions(repository);
     let mut problems = Vec::new();
-    for function in FUNCTIONS {
+    for function in &repository.functions {
         let Some(it) = deployed.get(function.name) else { continue };
         let allowed = statements(it).into_iter().filter(|s| s.allow).flat_map(|s| s.actions).collect::<BTreeSet<_>>();
         let needed = needed(function);
@@ -108,14 +129,15 @@ fn a_function_may_do_what_its_ports_need_and_no_more() {
         problems
             .extend(allowed.difference(&needed).map(|action| format!("{}: has no need of {action}", function.name)));
     }
-    none(&problems);
+    problems
 }
 
-#[test]
-fn a_function_sends_only_to_the_queues_of_its_ports() {
-    let deployed = templates::functions();
-    for function in FUNCTIONS {
-        let sends = statements(&deployed[function.name]).into_iter().filter(|s| s.actions == ["sqs:SendMessage"]);
+fn a_function_sends_only_to_the_queues_of_its_ports(repository: &Repository) -> Vec<String> {
+    let deployed = templates::functions(repository);
+    let mut problems = Vec::new();
+    for function in &repository.functions {
+        let Some(it) = deployed.get(function.name) else { continue };
+        let sends = statements(it).into_iter().filter(|s| s.actions == ["sqs:SendMessage"]);
         let allowed: BTreeSet<String> = sends.flat_map(|statement| statement.resources).collect();
         let mut wanted: BTreeSet<String> = function
             .ports
@@ -125,19 +147,21 @@ fn a_function_sends_only_to_the_queues_of_its_ports() {
                 _ => None,
             })
             .collect();
-        if let Trigger::Ec2StateChange = function.trigger {
+        if let Trigger::Ec2StateChange | Trigger::Stream { .. } = function.trigger {
             wanted.insert("EventsDeadLettersArn".into());
         }
-        assert_eq!(allowed, wanted, "{}", function.name);
+        let name = function.name;
+        problems.extend(wanted.difference(&allowed).map(|queue| format!("{name}: may not send to {queue}")));
+        problems.extend(allowed.difference(&wanted).map(|queue| format!("{name}: has no need to send to {queue}")));
     }
+    problems
 }
 
-#[test]
-fn every_star_in_a_resource_has_its_written_reason() {
-    let reasons: BTreeMap<String, String> = serde_norway::from_str(&read("infra/iam-reasons.yaml")).unwrap();
+fn every_star_in_a_resource_has_its_written_reason(repository: &Repository) -> Vec<String> {
+    let reasons: BTreeMap<String, String> = serde_norway::from_str(repository.text("infra/iam-reasons.yaml")).unwrap();
     let mut problems = Vec::new();
     let mut used = BTreeSet::new();
-    for (name, it) in templates::functions() {
+    for (name, it) in templates::functions(repository) {
         for statement in statements(&it).into_iter().filter(|s| s.resources.iter().any(|r| r.contains('*'))) {
             for action in statement.actions {
                 if reasons.get(&action).is_none_or(|reason| reason.len() < 20) {
@@ -149,56 +173,73 @@ fn every_star_in_a_resource_has_its_written_reason() {
     }
     let stale = reasons.keys().filter(|action| !used.contains(*action));
     problems.extend(stale.map(|action| format!("infra/iam-reasons.yaml: no function has a * for {action}")));
-    none(&problems);
+    problems
 }
 
-#[test]
-fn nothing_changes_in_ec2_without_our_tag() {
-    let (ours, by_us) = (json!("aws:ResourceTag/ccm:managed"), json!("aws:RequestTag/ccm:managed"));
-    let (ours, by_us) = (ours.as_str().unwrap(), by_us.as_str().unwrap());
+fn nothing_changes_in_ec2_without_our_tag(repository: &Repository) -> Vec<String> {
+    let functions = templates::functions(repository);
+    functions.iter().flat_map(|(name, it)| changes_without_our_tag(name, &statements(it))).collect()
+}
+
+/// Statements that may change what is not ours, or make it ours together with other changes.
+pub(super) fn changes_without_our_tag(name: &str, statements: &[Statement]) -> Vec<String> {
     let mut problems = Vec::new();
-    for (name, it) in templates::functions() {
-        for s in statements(&it).into_iter().filter(|s| s.allow) {
-            let equals = &s.condition["StringEquals"];
-            for action in &s.actions {
-                let fine = match action.as_str() {
-                    "ec2:StartInstances"
-                    | "ec2:StopInstances"
-                    | "ec2:TerminateInstances"
-                    | "ec2:MonitorInstances"
-                    | "ec2:UnmonitorInstances" => equals[ours] == "true",
-                    "ec2:DeleteTags" => {
-                        let kept = json!(["ccm:managed", "ccm:worker-id"]);
-                        equals[ours] == "true" && s.condition["ForAllValues:StringNotEquals"]["aws:TagKeys"] == kept
-                    }
-                    "ec2:CreateTags" => {
-                        let launched = equals["ec2:CreateAction"] == "RunInstances" && equals[by_us] == "true";
-                        let imported = s.only_if.as_deref() == Some("ImportIsAllowed")
-                            && s.condition["Null"][ours] == "true"
-                            && s.condition["ForAllValues:StringEquals"]["aws:TagKeys"].is_array();
-                        equals[ours] == "true" || launched || imported
-                    }
-                    "ec2:RunInstances" => {
-                        let made = |resource: &String| resource.contains(":instance/") || resource.contains(":volume/");
-                        equals[by_us] == "true" || !s.resources.iter().any(made)
-                    }
-                    "iam:PassRole" => {
-                        equals["iam:PassedToService"] == "ec2.amazonaws.com" && s.resources == ["WorkerRoleArn"]
-                    }
-                    _ => true,
-                };
-                if !fine {
-                    problems.push(format!("{name}: {action} on {} lacks its condition", s.resources.join(", ")));
-                }
-            }
+    let mut changes: BTreeSet<&str> = BTreeSet::new();
+    for s in statements.iter().filter(|s| s.allow) {
+        changes.extend(s.actions.iter().map(String::as_str).filter(|action| changes_instances(action)));
+        for action in s.actions.iter().filter(|action| !has_its_condition(action, s)) {
+            problems.push(format!("{name}: {action} on {} lacks its condition", s.resources.join(", ")));
         }
     }
-    none(&problems);
+    if statements.iter().any(makes_ours) && changes != BTreeSet::from(["ec2:CreateTags"]) {
+        problems.push(format!("{name}: may make instances ours, and also {changes:?}: so it reaches every instance"));
+    }
+    problems
+}
+
+fn changes_instances(action: &str) -> bool {
+    action.starts_with("ec2:") && !action.starts_with("ec2:Describe")
+}
+
+const OURS: &str = "aws:ResourceTag/ccm:managed";
+
+fn makes_ours(s: &Statement) -> bool {
+    s.actions.iter().any(|action| action == "ec2:CreateTags") && s.condition["Null"][OURS] == "true"
+}
+
+fn has_its_condition(action: &str, s: &Statement) -> bool {
+    let by_us = "aws:RequestTag/ccm:managed";
+    let marks = json!(["ccm:managed", "ccm:worker-id"]);
+    let equals = &s.condition["StringEquals"];
+    match action {
+        "ec2:StartInstances"
+        | "ec2:StopInstances"
+        | "ec2:TerminateInstances"
+        | "ec2:MonitorInstances"
+        | "ec2:UnmonitorInstances" => equals[OURS] == "true",
+        "ec2:DeleteTags" => {
+            equals[OURS] == "true" && s.condition["ForAllValues:StringNotEquals"]["aws:TagKeys"] == marks
+        }
+        "ec2:CreateTags" => {
+            let launched = equals["ec2:CreateAction"] == "RunInstances" && equals[by_us] == "true";
+            let imported = s.only_if.as_deref() == Some("ImportIsAllowed")
+                && makes_ours(s)
+                && s.condition["ForAllValues:StringEquals"]["aws:TagKeys"] == marks;
+            equals[OURS] == "true" || launched || imported
+        }
+        "ec2:RunInstances" => {
+            let made = |resource: &String| resource.contains(":instance/") || resource.contains(":volume/");
+            equals[by_us] == "true" || !s.resources.iter().any(made)
+        }
+        "iam:PassRole" => equals["iam:PassedToService"] == "ec2.amazonaws.com" && s.resources == ["WorkerRoleArn"],
+        _ => true,
+    }
 }
 
 #[test]
 fn the_code_of_a_function_in_a_vpc_may_not_touch_the_network_itself() {
-    for (name, it) in templates::functions() {
+    let repository = &Repository::committed();
+    for (name, it) in templates::functions(repository) {
         let statements = statements(&it);
         let network = |allow: bool| {
             let some = statements.iter().filter(move |s| s.allow == allow);
@@ -211,9 +252,10 @@ fn the_code_of_a_function_in_a_vpc_may_not_touch_the_network_itself() {
 
 #[test]
 fn the_permissions_are_those_that_were_reviewed() {
-    let deployed = templates::functions();
+    let repository = &Repository::committed();
+    let deployed = templates::functions(repository);
     let mut out = String::new();
-    for function in FUNCTIONS {
+    for function in &repository.functions {
         writeln!(out, "{}", function.name).unwrap();
         for s in statements(&deployed[function.name]) {
             let effect = if s.allow { "" } else { "never " };

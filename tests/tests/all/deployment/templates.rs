@@ -1,10 +1,11 @@
 //! The templates as JSON, short tags in their long form.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
 
-use super::{read, repository};
+use super::repository::Repository;
 
 /// One template.
 pub(super) struct Template {
@@ -19,14 +20,12 @@ pub(super) struct Deployed {
     pub(super) id: String,
     pub(super) properties: Value,
     /// All resources of its stack.
-    pub(super) stack: Map<String, Value>,
+    pub(super) stack: Arc<Map<String, Value>>,
 }
 
 impl Template {
-    pub(super) fn load(path: &str) -> Self {
-        let yaml: serde_norway::Value =
-            serde_norway::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-        Self { path: path.to_owned(), content: long(&yaml) }
+    pub(super) fn load(repository: &Repository, path: &str) -> Self {
+        Self { path: path.to_owned(), content: content(path, repository.text(path)) }
     }
 
     pub(super) fn resources(&self) -> &Map<String, Value> {
@@ -39,32 +38,39 @@ impl Template {
     }
 }
 
-/// Every template of the repository.
-pub(super) fn all() -> Vec<Template> {
-    let mut paths = vec!["template.yaml".to_owned()];
-    for folder in ["infra", "infra/functions"] {
-        for entry in std::fs::read_dir(repository().join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".yaml") && name != "iam-reasons.yaml" {
-                paths.push(format!("{folder}/{name}"));
-            }
-        }
+/// What a text says. Many tests read the same ones, so that it is kept.
+fn content(path: &str, text: &str) -> Value {
+    static KNOWN: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
+    if let Some(known) = KNOWN.lock().unwrap().get(text) {
+        return known.clone();
     }
-    paths.sort();
-    paths.iter().map(|path| Template::load(path)).collect()
+    let yaml: serde_norway::Value = serde_norway::from_str(text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let content = long(&yaml);
+    KNOWN.lock().unwrap().insert(text.to_owned(), content.clone());
+    content
+}
+
+/// Every template of the repository.
+pub(super) fn all(repository: &Repository) -> Vec<Template> {
+    let below = ["infra", "infra/functions"].into_iter().flat_map(|folder| {
+        let names = repository.names(folder, "yaml").filter(|name| *name != "iam-reasons");
+        names.map(move |name| format!("{folder}/{name}.yaml"))
+    });
+    below.chain(["template.yaml".to_owned()]).map(|path| Template::load(repository, &path)).collect()
 }
 
 /// Every deployed function by its `Handler`.
-pub(super) fn functions() -> BTreeMap<String, Deployed> {
+pub(super) fn functions(repository: &Repository) -> BTreeMap<String, Deployed> {
     let mut functions = BTreeMap::new();
-    for template in all() {
+    for template in all(repository) {
         let shared = &template.content["Globals"]["Function"];
+        let stack = Arc::new(template.resources().clone());
         for (id, resource) in template.of_type("AWS::Serverless::Function") {
             let deployed = Deployed {
                 path: template.path.clone(),
                 id: id.clone(),
                 properties: merged(shared, &resource["Properties"]),
-                stack: template.resources().clone(),
+                stack: stack.clone(),
             };
             let handler = deployed.properties["Handler"].as_str().unwrap_or_default().to_owned();
             assert!(functions.insert(handler.clone(), deployed).is_none(), "two functions have the Handler {handler}");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::{event, function};
 use super::test_api::TestApi;
-use super::world::{QUEUED, WORKER, worker_id};
+use super::world::{IMPORT, QUEUED, WORKER, worker_id};
 
 /// Bodies that no version of ours has written.
 const POISON: [&str; 6] = [
@@ -55,9 +55,11 @@ async fn only_poison_fails(api: &TestApi, name: &str, good: String) {
 #[tokio::test]
 async fn poison_among_operations_fails_alone() {
     let api = TestApi::new().await;
-    only_poison_fails(&api, "run-operation", RunOperation { operation_id: QUEUED.parse().unwrap() }.body()).await;
-    let operation = api.get(&format!("/api/operations/{QUEUED}")).as_user().await.json();
-    assert_ne!(operation["status"], "queued", "{operation}");
+    for (name, id) in [("run-operation", QUEUED), ("run-import", IMPORT)] {
+        only_poison_fails(&api, name, RunOperation { operation_id: id.parse().unwrap() }.body()).await;
+        let operation = api.get(&format!("/api/operations/{id}")).as_user().await.json();
+        assert_ne!(operation["status"], "queued", "{operation}");
+    }
 }
 
 #[tokio::test]
@@ -87,6 +89,7 @@ async fn a_message_about_what_is_not_there_is_done() {
     let operation_id = "op-01kjzzzzzzzzzzzzzzzzzzzzzz".parse().unwrap();
     for (name, body) in [
         ("run-operation", RunOperation { operation_id }.body()),
+        ("run-import", RunOperation { operation_id }.body()),
         ("control-power", ControlPower { worker_id: gone }.body()),
         ("collect-aws", CollectAws { place, worker_ids: vec![gone] }.body()),
         ("collect-cml", CollectCml { worker_ids: vec![gone] }.body()),
@@ -111,8 +114,15 @@ async fn an_event_of_another_trigger_fails_the_invocation_and_writes_nothing() {
     let api = TestApi::new().await;
     let before = api.items();
     let foreign = json!({"detail-type": "something else", "detail": {}});
-    for name in ["run-operation", "control-power", "collect-aws", "collect-cml", "record-instance-state", "get-worker"]
-    {
+    for name in [
+        "run-operation",
+        "run-import",
+        "control-power",
+        "collect-aws",
+        "collect-cml",
+        "record-instance-state",
+        "get-worker",
+    ] {
         for event in [foreign.clone(), json!(null), json!([]), json!("text"), json!({"Records": [7]})] {
             let outcome = invoke(function(name), &api.world, event.clone()).await;
             assert!(

@@ -28,7 +28,7 @@ fn read(name: &str) -> Value {
 }
 
 /// The event of that function.
-pub(super) fn event(name: &str) -> Value {
+pub(crate) fn event(name: &str) -> Value {
     read(name)
 }
 
@@ -43,7 +43,7 @@ pub(super) fn with_body() -> impl Iterator<Item = &'static Function> {
 }
 
 /// The table's row of that name.
-pub(super) fn function(name: &str) -> &'static Function {
+pub(crate) fn function(name: &str) -> &'static Function {
     find(name).unwrap_or_else(|| panic!("no function {name}"))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn commands() -> impl Iterator<Item = &'static Function> {
 }
 
 /// The environment of a function.
-fn environment(function: &str) -> BTreeMap<String, String> {
+pub(crate) fn environment(function: &str) -> BTreeMap<String, String> {
     let all = read(ENVIRONMENT);
     let sections = [all.get("default"), all.get(function)].into_iter().flatten();
     let variables = sections.flat_map(|section| section.as_object().unwrap());
@@ -143,6 +143,8 @@ async fn every_fixture_is_answered() {
     dispatch-power: done, wrote
     control-power: 0 of the batch failed, wrote
     run-operation: 0 of the batch failed, wrote
+    run-import: 0 of the batch failed, wrote
+    publish-events: 0 of the batch failed
     record-instance-state: done
     ");
 }

@@ -28,12 +28,12 @@ static KEYS: LazyLock<[EncodingKey; 2]> = LazyLock::new(|| {
 static BY_ROLE: LazyLock<[String; 3]> = LazyLock::new(|| Role::ALL.map(|role| sign(&claims(role))));
 
 /// What the authenticator is told of the issuer.
-pub(super) fn config() -> AuthConfig {
+pub(crate) fn config() -> AuthConfig {
     AuthConfig { issuer: ISSUER.into(), audiences: vec![AUDIENCE.into()], leeway_secs: 60 }
 }
 
 /// The issuer's published keys.
-pub(super) struct Published;
+pub(crate) struct Published;
 
 #[async_trait]
 impl KeySource for Published {
@@ -51,7 +51,7 @@ pub(super) fn token(role: Role) -> &'static str {
 }
 
 /// The claims of such a token.
-pub(super) fn claims(role: Role) -> Value {
+pub(crate) fn claims(role: Role) -> Value {
     let now = now().as_second();
     json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": format!("subject-of-{}", role.name()), "typ": "Bearer",
@@ -60,7 +60,7 @@ pub(super) fn claims(role: Role) -> Value {
 }
 
 /// Signed by the issuer.
-pub(super) fn sign(claims: &Value) -> String {
+pub(crate) fn sign(claims: &Value) -> String {
     sign_with(&KEYS[0], claims)
 }
 

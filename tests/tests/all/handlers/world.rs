@@ -22,8 +22,10 @@ use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
 use local_state::Documents;
 
 use super::tokens;
+use crate::support::RecordingBus;
 
-pub(super) use seed::{OPERATION, QUEUED, TERMINATED, WORKER};
+pub(crate) use seed::TERMINATED;
+pub(super) use seed::{IMPORT, OPERATION, QUEUED, WORKER};
 
 /// What the log may hear, and no caller.
 pub(super) const INTERNAL: &str = "db-17.internal.example:8000 refused the connection";
@@ -42,19 +44,15 @@ pub(super) struct TestWorld {
     pub(super) table: Arc<TestTable>,
     pub(super) queues: Arc<Sent>,
     pub(super) secrets: Arc<Kept>,
+    pub(super) bus: Arc<RecordingBus>,
 }
 
 impl TestWorld {
     pub(super) async fn new(choose: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::at(now()));
-        let cloud = SimulatedCloud::open(
-            Documents::in_memory().unwrap(),
-            clock.clone(),
-            Arc::new(CountingRandom::default()),
-            Arc::new(SteadyLoad),
-        )
-        .unwrap();
+        let cloud = cloud(clock.clone());
         let (table, queues, secrets) = (Arc::<TestTable>::default(), Arc::<Sent>::default(), Arc::<Kept>::default());
+        let bus = Arc::<RecordingBus>::default();
         let mut settings = Settings::new("123456789012".parse().unwrap());
         choose(&mut settings);
         let random = Arc::new(CountingRandom::default());
@@ -67,9 +65,25 @@ impl TestWorld {
             cloudwatch: Some(Arc::new(cloud.clone())),
             cml: Some(Arc::new(QuietController)),
             secrets: Some(secrets.clone()),
+            events: Some(bus.clone()),
         };
-        Self { world, cloud, table, queues, secrets }
+        Self { world, cloud, table, queues, secrets, bus }
     }
+}
+
+/// Puts the small fleet into another table.
+#[cfg(feature = "wire")]
+pub(crate) async fn fleet_in(table: Arc<dyn Table>) {
+    let clock = Arc::new(ManualClock::at(now()));
+    let (queues, random) = (Arc::<Sent>::default(), Arc::new(CountingRandom::default()));
+    let settings = Settings::new("123456789012".parse().unwrap());
+    let context = Context::new(table, queues, clock.clone(), clock.clone(), random, settings);
+    seed::fleet(&context, &cloud(clock)).await;
+}
+
+fn cloud(clock: Arc<ManualClock>) -> SimulatedCloud {
+    let random = Arc::new(CountingRandom::default());
+    SimulatedCloud::open(Documents::in_memory().unwrap(), clock, random, Arc::new(SteadyLoad)).unwrap()
 }
 
 /// The table in memory; it can be made to fail.

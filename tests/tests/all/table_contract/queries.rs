@@ -22,7 +22,7 @@ async fn pages(table: &Shared, query: &Query, limit: u32) -> Vec<Item> {
     panic!("the pages have no end");
 }
 
-pub(super) async fn a_query_reads_one_partition_in_byte_order(table: Shared) {
+pub(crate) async fn a_query_reads_one_partition_in_byte_order(table: Shared) {
     for sk in ["b", "a", "B", "~", "10", "2", "a#"] {
         put(&table, item("P", sk)).await;
     }
@@ -34,7 +34,7 @@ pub(super) async fn a_query_reads_one_partition_in_byte_order(table: Shared) {
     assert_eq!(newest_first, ordered);
 }
 
-pub(super) async fn a_query_keeps_to_its_bounds(table: Shared) {
+pub(crate) async fn a_query_keeps_to_its_bounds(table: Shared) {
     for sk in ["a", "b", "c", "d"] {
         put(&table, Item { gsi1: Some(("G".into(), sk.into())), ..item("P", sk) }).await;
     }
@@ -55,7 +55,7 @@ pub(super) async fn a_query_keeps_to_its_bounds(table: Shared) {
     }
 }
 
-pub(super) async fn a_prefix_selects_what_begins_with_it(table: Shared) {
+pub(crate) async fn a_prefix_selects_what_begins_with_it(table: Shared) {
     for sk in ["EVENT", "EVENT#", "EVENT#1", "EVENT#~", "EVENU", "DUE#x"] {
         put(&table, item("P", sk)).await;
     }
@@ -63,7 +63,7 @@ pub(super) async fn a_prefix_selects_what_begins_with_it(table: Shared) {
     assert_eq!(sort_keys(&table, Query::partition("P").prefix("")).await.len(), 6);
 }
 
-pub(super) async fn pages_lose_and_repeat_nothing(table: Shared) {
+pub(crate) async fn pages_lose_and_repeat_nothing(table: Shared) {
     let all: Vec<_> = (0..23).map(|n| format!("{n:02}")).collect();
     for sk in &all {
         put(&table, item("P", sk)).await;
@@ -78,7 +78,7 @@ pub(super) async fn pages_lose_and_repeat_nothing(table: Shared) {
     }
 }
 
-pub(super) async fn pages_of_an_index_lose_and_repeat_nothing_where_sort_keys_are_equal(table: Shared) {
+pub(crate) async fn pages_of_an_index_lose_and_repeat_nothing_where_sort_keys_are_equal(table: Shared) {
     for (index, name) in [(IndexName::Gsi1, "1"), (IndexName::Gsi2, "2")] {
         for n in 0..12 {
             let key = Some((format!("G{name}"), format!("due-{}", n / 6)));
@@ -103,7 +103,7 @@ pub(super) async fn pages_of_an_index_lose_and_repeat_nothing_where_sort_keys_ar
     }
 }
 
-pub(super) async fn an_item_leaves_an_index_with_its_key(table: Shared) {
+pub(crate) async fn an_item_leaves_an_index_with_its_key(table: Shared) {
     let due = |sk: &str, time: &str| Item { gsi1: Some(("DUE".into(), time.into())), ..item("P", sk) };
     put(&table, due("a", "1")).await;
     put(&table, due("b", "2")).await;
@@ -118,7 +118,7 @@ pub(super) async fn an_item_leaves_an_index_with_its_key(table: Shared) {
     assert_eq!(get(&table, "P", "a").await, Some(item("P", "a")));
 }
 
-pub(super) async fn positions_that_no_query_gave_out_are_refused(table: Shared) {
+pub(crate) async fn positions_that_no_query_gave_out_are_refused(table: Shared) {
     for n in 0..3 {
         put(&table, Item { gsi1: Some(("P".into(), "k".into())), ..item("P", &n.to_string()) }).await;
     }

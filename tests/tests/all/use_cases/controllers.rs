@@ -6,6 +6,7 @@ use app::use_cases::collect_cml::collect_cml;
 use app::use_cases::update_worker::repin_certificate;
 use domain::WorkerId;
 use domain::metrics::ServiceStatus;
+use domain::worker::CmlAddress;
 
 use super::fake_cml::FleetSecret;
 use super::world::{World, asked, home};
@@ -89,4 +90,28 @@ async fn a_changed_certificate_is_an_error_until_an_admin_lets_it_be_recorded_an
     repin_certificate(&world.ctx, &asked(), id).await.unwrap();
     let worker = world.until(id, |worker| worker.service == ServiceStatus::Available).await;
     assert_eq!(worker.certificate_sha256.as_deref(), Some("bb22"));
+}
+
+#[tokio::test]
+async fn cml_is_asked_at_the_kind_of_address_that_is_reached_and_at_no_other() {
+    for (kind, prefix) in [(CmlAddress::Public, "https://"), (CmlAddress::Private, "https://10.")] {
+        let world = World::with(|settings| settings.cml_address = kind);
+        let id = world.ready_worker("lab").await;
+        let instance = world.worker(id).await.instance.unwrap();
+        let address = if kind == CmlAddress::Public { instance.public_ip } else { instance.private_ip };
+        let expected = format!("https://{}", address.unwrap());
+        assert!(expected.starts_with(prefix), "{expected}");
+        let asked = world.cml.credentials_sent();
+        assert!(!asked.is_empty() && asked.iter().all(|target| target.endpoint == expected), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_cml_is_reached_by_name_a_worker_without_one_is_not_asked_and_says_why() {
+    let world = World::with(|settings| settings.cml_address = CmlAddress::Named);
+    let id = world.running_worker("lab").await;
+    world.ticks(10).await;
+    assert_eq!(world.cml.asked(), 0);
+    let errors = errors(&world, id).await;
+    assert!(errors.contains("cml_endpoint"), "{errors}");
 }

@@ -1,7 +1,7 @@
 //! The simulated EC2, which can show less than there is: `DescribeInstances` is eventually consistent.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use app::ports::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
 use async_trait::async_trait;
@@ -12,16 +12,22 @@ use local_region::SimulatedCloud;
 pub(super) struct Ec2View {
     cloud: SimulatedCloud,
     blind: AtomicBool,
+    untagged: AtomicU32,
 }
 
 impl Ec2View {
     pub(super) fn of(cloud: SimulatedCloud) -> Self {
-        Self { cloud, blind: AtomicBool::new(false) }
+        Self { cloud, blind: AtomicBool::new(false), untagged: AtomicU32::new(0) }
     }
 
     /// No instance is listed from now on, or all are again.
     pub(super) fn blind(&self, blind: bool) {
         self.blind.store(blind, Ordering::SeqCst);
+    }
+
+    /// The next lists show no tags.
+    pub(super) fn show_untagged_next(&self, lists: u32) {
+        self.untagged.store(lists, Ordering::SeqCst);
     }
 }
 
@@ -46,7 +52,11 @@ impl Ec2 for Ec2View {
 
     async fn describe(&self, place: &Place, filter: &InstanceFilter) -> Result<Vec<InstanceObservation>, Ec2Error> {
         tokio::task::yield_now().await;
-        let found = self.cloud.describe(place, filter).await?;
+        let mut found = self.cloud.describe(place, filter).await?;
+        let fewer = |lists: u32| lists.checked_sub(1);
+        if self.untagged.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
+            found.iter_mut().for_each(|one| one.tags.clear());
+        }
         Ok(if self.blind.load(Ordering::SeqCst) { vec![] } else { found })
     }
 

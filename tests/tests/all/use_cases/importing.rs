@@ -1,10 +1,13 @@
 //! Import: each instance stands for one worker, however it is asked for and however often.
 
 use app::AppError;
-use app::ports::{Ec2, InstanceFilter};
+use app::ports::{Condition, Ec2, InstanceFilter, ItemKey, Queue, Table, Write};
+use app::use_cases::dispatch_power::dispatch_power;
 use app::use_cases::import_workers::{NewImport, import_workers};
+use app::use_cases::run_operation::{run_import, run_operation};
 use domain::OperationId;
-use domain::instance::WORKER_TAG;
+use domain::instance::{MANAGED_TAG, WORKER_TAG};
+use domain::operation::OperationStatus;
 use domain::worker::{DesiredState, WorkerStatus};
 
 use super::world::{World, asked, home};
@@ -144,4 +147,95 @@ async fn an_import_of_nothing_fails_in_words() {
     let (code, message) = world.failed(nothing).await;
     assert_eq!(code, "not_found");
     assert!(message.contains("us-east-1"), "{message}");
+}
+
+/// Where messages about this operation wait.
+fn waiting(world: &World, id: OperationId) -> Vec<Queue> {
+    let messages = world.queue.take();
+    messages.into_iter().filter(|(_, body)| body.contains(&id.to_string())).map(|(queue, _)| queue).collect()
+}
+
+#[tokio::test]
+async fn who_may_tag_what_is_not_ours_runs_imports_and_nothing_else() {
+    let world = World::new();
+    world.seed("lab", None, true);
+    let import = import(&world, |new| new.all = true).await;
+    assert_eq!(waiting(&world, import), [Queue::Imports]);
+    run_operation(&world.ctx, &world.ec2, import).await.unwrap();
+    assert_eq!(world.operation(import).await.status, OperationStatus::Queued);
+    assert_eq!(waiting(&world, import), [Queue::Imports], "handed over");
+
+    let create = world.create("lab").await.id;
+    assert_eq!(waiting(&world, create), [Queue::Operations]);
+    run_import(&world.ctx, &world.ec2, create).await.unwrap();
+    assert_eq!(world.operation(create).await.status, OperationStatus::Queued);
+    assert_eq!(waiting(&world, create), [Queue::Operations], "handed over");
+    assert_eq!(world.calls("RunInstances") + world.calls("CreateTags"), 0);
+}
+
+#[tokio::test]
+async fn a_lost_import_is_sent_again_to_its_own_queue() {
+    let world = World::new();
+    world.seed("lab", None, true);
+    world.queue.lose_next(1);
+    let operation = import(&world, |new| new.all = true).await;
+    assert_eq!(waiting(&world, operation), []);
+    world.pass(61);
+    dispatch_power(&world.ctx).await.unwrap();
+    assert_eq!(waiting(&world, operation), [Queue::Imports]);
+    world.fault("DescribeImages", "RequestLimitExceeded", 1);
+    run_import(&world.ctx, &world.ec2, operation).await.unwrap();
+    world.pass(600);
+    dispatch_power(&world.ctx).await.unwrap();
+    assert_eq!(waiting(&world, operation), [Queue::Imports], "also after it was put off");
+}
+
+#[tokio::test]
+async fn an_import_that_an_earlier_version_recorded_is_handed_over_and_ends() {
+    let world = World::new();
+    world.seed("lab", None, true);
+    world.queue.lose_next(1);
+    let operation = import(&world, |new| new.all = true).await;
+    let key = ItemKey::new(format!("OP#{operation}"), "DUE#operation");
+    let mut due = world.table.get(&key).await.unwrap().unwrap();
+    assert!(due.attributes.remove("queue").is_some());
+    world.table.write(Write::Put(due, Condition::Exists)).await.unwrap();
+    world.pass(61);
+    dispatch_power(&world.ctx).await.unwrap();
+    let messages = world.queue.take();
+    assert!(messages.iter().any(|(queue, body)| *queue == Queue::Operations && body.contains(&operation.to_string())));
+    world.queue.put_back(messages);
+    assert_eq!(world.succeeded(operation).await.result.unwrap().imported.len(), 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_another_deployment_marked_is_left_alone_and_says_what_to_do() {
+    let world = World::new();
+    let instance = world.seed("lab", None, true);
+    let mark = [(MANAGED_TAG.to_owned(), "true".to_owned())].into();
+    world.ec2.update_tags(&home(), &instance.parse().unwrap(), &mark, &[]).await.unwrap();
+    let calls = world.calls("CreateTags");
+    let operation = import(&world, |new| new.instance_id = Some(instance.clone())).await;
+    let (code, message) = world.failed(operation).await;
+    assert_eq!(code, "not_imported");
+    assert!(message.contains(MANAGED_TAG) && message.contains("import it again"), "{message}");
+    assert_eq!(world.calls("CreateTags"), calls);
+    assert!(world.ctx.store.list_workers(None, 10, None).await.unwrap().items.is_empty());
+}
+
+#[tokio::test]
+async fn tags_that_are_refused_because_they_are_there_already_are_a_success() {
+    let world = World::new();
+    let instance = world.seed("lab", None, true);
+    let operation = import(&world, |new| new.instance_id = Some(instance.clone())).await;
+    // Tagged by a run whose answer was lost, and the list that this one began with was older.
+    world.fault("CreateTags", "RequestTimeout", 1);
+    world.run(operation).await.unwrap();
+    let id = world.ctx.store.list_workers(None, 10, None).await.unwrap().items[0].id;
+    let ours = [(WORKER_TAG.to_owned(), id.to_string()), (MANAGED_TAG.to_owned(), "true".to_owned())].into();
+    world.ec2.update_tags(&home(), &instance.parse().unwrap(), &ours, &[]).await.unwrap();
+    world.ec2.show_untagged_next(1);
+    world.fault("CreateTags", "UnauthorizedOperation", 1);
+    let done = world.succeeded(operation).await;
+    assert_eq!(done.result.unwrap().worker_id, Some(id));
 }

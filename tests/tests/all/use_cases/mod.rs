@@ -11,6 +11,7 @@ mod mailbox;
 mod metrics;
 mod observing;
 mod powering;
+mod publishing;
 mod refreshing;
 mod retrying;
 mod test_table;

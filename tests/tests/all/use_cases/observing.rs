@@ -2,6 +2,7 @@
 
 use app::message::CollectAws;
 use app::use_cases::collect_aws::collect_aws;
+use app::use_cases::control_power::Judgement;
 use app::use_cases::create_worker::{NewWorker, create_worker};
 use app::use_cases::worker_commands::{start_worker, terminate_worker};
 use domain::operation::OperationStatus;
@@ -146,9 +147,9 @@ async fn a_region_that_does_not_answer_leaves_the_workers_of_others_judged() {
     world.cloud.stop_by_hand(&world.instance(europe).await).unwrap();
     // One question a region, in the order of their names.
     world.fault("DescribeInstances", "Unavailable", 1);
-    let results = app::use_cases::control_power::control_power(&world.ctx, &world.ec2, &[america, europe]).await;
-    let failed: Vec<bool> = results.unwrap().iter().map(Result::is_err).collect();
-    assert_eq!(failed, [false, true]);
+    let judgement = Judgement::look(&world.ctx, &world.ec2, &[america, europe]).await.unwrap();
+    assert!(judgement.judge(america).await.is_ok());
+    assert!(judgement.judge(europe).await.is_err());
     assert_eq!(world.worker(america).await.status, WorkerStatus::Stopping);
     assert_eq!(world.worker(europe).await.status, WorkerStatus::Running);
     // And the one that failed is still due.

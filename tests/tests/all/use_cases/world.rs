@@ -9,12 +9,12 @@ use app::testing::{CountingRandom, ManualClock};
 use app::use_cases::collect_aws::collect_aws;
 use app::use_cases::collect_cml::collect_cml;
 use app::use_cases::command::{Asked, IdempotencyKey};
-use app::use_cases::control_power::control_power;
+use app::use_cases::control_power::Judgement;
 use app::use_cases::create_worker::{NewWorker, create_worker};
 use app::use_cases::dispatch_metrics::dispatch_metrics;
 use app::use_cases::dispatch_power::dispatch_power;
 use app::use_cases::record_instance_state::record_instance_state;
-use app::use_cases::run_operation::run_operation;
+use app::use_cases::run_operation::{run_import, run_operation};
 use app::{AppError, Context, Settings};
 use domain::metrics::ServiceStatus;
 use domain::operation::{Operation, OperationStatus};
@@ -81,7 +81,7 @@ impl World {
         self.deliver_events().await;
         let now = self.now();
         if now >= *self.metrics_due.lock().unwrap() {
-            *self.metrics_due.lock().unwrap() = now + self.ctx.settings.metrics_interval;
+            *self.metrics_due.lock().unwrap() = now + self.ctx.settings.power.metrics_interval;
             dispatch_metrics(&self.ctx).await.unwrap();
         }
         // A tick that fails is only a tick late.
@@ -138,6 +138,7 @@ impl World {
             Queue::Operations => {
                 run_operation(&self.ctx, &self.ec2, RunOperation::read(body).unwrap().operation_id).await
             }
+            Queue::Imports => run_import(&self.ctx, &self.ec2, RunOperation::read(body).unwrap().operation_id).await,
             Queue::MetricsAws => collect_aws(&self.ctx, &self.ec2, &self.cloud, &CollectAws::read(body).unwrap()).await,
             Queue::MetricsCml => {
                 collect_cml(&self.ctx, &self.cml, &FleetSecret, &CollectCml::read(body).unwrap()).await
@@ -150,15 +151,15 @@ impl World {
         let mut ids: Vec<_> = batch.iter().map(|(_, body)| ControlPower::read(body).unwrap().worker_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let results = control_power(&self.ctx, &self.ec2, &ids).await;
-        let failed: Vec<WorkerId> = match results {
-            Err(_) => ids,
-            Ok(results) => {
-                ids.into_iter().zip(results).filter(|(_, result)| result.is_err()).map(|(id, _)| id).collect()
+        let judgement = Judgement::look(&self.ctx, &self.ec2, &ids).await;
+        for id in ids {
+            let judged = match &judgement {
+                Ok(judgement) => judgement.judge(id).await.is_ok(),
+                Err(_) => false,
+            };
+            if !judged {
+                self.fail(receives, Queue::Power, ControlPower { worker_id: id }.body());
             }
-        };
-        for id in failed {
-            self.fail(receives, Queue::Power, ControlPower { worker_id: id }.body());
         }
     }
 
@@ -171,7 +172,10 @@ impl World {
 
     /// Runs one operation, as its message would.
     pub(super) async fn run(&self, id: OperationId) -> Result<(), AppError> {
-        run_operation(&self.ctx, &self.ec2, id).await
+        match Queue::of(&self.operation(id).await.task) {
+            Queue::Imports => run_import(&self.ctx, &self.ec2, id).await,
+            _ => run_operation(&self.ctx, &self.ec2, id).await,
+        }
     }
 
     pub(super) async fn create(&self, name: &str) -> Operation {

@@ -132,6 +132,15 @@ async fn take_over(
     if let Some(other) = tagged_worker(ctx, seen).await?.filter(|other| *other != id) {
         return Ok(Taken::Skipped(format!("Instance {} belongs to worker {other}.", seen.id)));
     }
+    if seen.tags.contains_key(MANAGED_TAG) {
+        // Its permission ends where the tag is: it might be the mark of another deployment in the account.
+        let id = &seen.id;
+        let why = format!(
+            "Instance {id} carries the tag {MANAGED_TAG} of a worker that is not known here. If no other \
+             deployment manages it, take the tags {MANAGED_TAG} and {WORKER_TAG} off and import it again."
+        );
+        return Ok(Taken::Skipped(why));
+    }
     let worker = imported_worker(ctx, operation, task, seen, id, only);
     let mut events = vec![WorkerEvent::Imported(seen.into())];
     let now = ctx.now();
@@ -161,8 +170,16 @@ async fn take_over(
     }
     match ec2.update_tags(&task.place, &seen.id, &ours, &[]).await {
         Ok(()) => Ok(taken),
+        // What an earlier run tagged may not be tagged again, and EC2's lists follow late.
+        Err(_) if tagged_meanwhile(ec2, task, seen, id).await => Ok(taken),
         Err(error) => Ok(Taken::TagsRefused(error)),
     }
+}
+
+/// Whether EC2 shows our tags on the instance by now.
+async fn tagged_meanwhile(ec2: &dyn Ec2, task: &ImportTask, seen: &InstanceObservation, id: WorkerId) -> bool {
+    let again = ec2.describe(&task.place, &InstanceFilter::Ids(vec![seen.id.clone()])).await;
+    again.is_ok_and(|found| found.iter().any(|now| is_ours(now, id)))
 }
 
 /// An earlier run of the same import took it over and tagged it: that was its last step.

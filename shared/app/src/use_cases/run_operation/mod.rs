@@ -11,8 +11,9 @@ use domain::{Actor, OperationId, SignedDuration, Timestamp};
 
 use crate::context::Context;
 use crate::error::AppError;
-use crate::ports::Ec2;
+use crate::ports::{Ec2, Queue};
 use crate::use_cases::change::change;
+use crate::use_cases::command::send;
 
 /// How soon to look again at what only takes time.
 const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(20);
@@ -41,17 +42,35 @@ impl Progress {
     }
 }
 
-/// Runs one operation. An ended or unknown one is done already.
+/// Runs one operation, of any kind but import. An ended or unknown one is done already.
 ///
 /// # Errors
 /// A port failed before anything could be said of the operation; it stays due.
 pub async fn run_operation(ctx: &Context, ec2: &dyn Ec2, id: OperationId) -> Result<(), AppError> {
+    run(ctx, ec2, Queue::Operations, id).await
+}
+
+/// Runs one import. An ended or unknown one is done already.
+///
+/// # Errors
+/// A port failed before anything could be said of the operation; it stays due.
+pub async fn run_import(ctx: &Context, ec2: &dyn Ec2, id: OperationId) -> Result<(), AppError> {
+    run(ctx, ec2, Queue::Imports, id).await
+}
+
+/// Runs one operation that came from `queue`. One that belongs into another is handed over: who
+/// consumes this queue has no permission for it.
+async fn run(ctx: &Context, ec2: &dyn Ec2, queue: Queue, id: OperationId) -> Result<(), AppError> {
     let mut operation = match ctx.store.operation(id).await {
         Err(AppError::NotFound { .. }) => return ctx.store.drop_operation_due(id).await,
         other => other?,
     };
     if operation.status.is_final() {
         return ctx.store.drop_operation_due(id).await;
+    }
+    if Queue::of(&operation.task) != queue {
+        send(ctx, &operation).await;
+        return Ok(());
     }
     let now = ctx.now();
     let mut due_at = now;
@@ -61,7 +80,7 @@ pub async fn run_operation(ctx: &Context, ec2: &dyn Ec2, id: OperationId) -> Res
         Ok(progress) => progress,
         Err(error) => {
             // It says nothing of the operation; but it must not stay at the head of what is due.
-            ctx.store.defer_operation(id, now + TRY_AGAIN_AFTER).await?;
+            ctx.store.defer_operation(&operation, now + TRY_AGAIN_AFTER).await?;
             return Err(error);
         }
     };

@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::{ada, at, draft, instance, instance_id};
 use crate::instance::{InstanceObservation, InstanceState};
+use crate::worker::CmlAddress;
 use crate::worker::command::{Command, Update, command};
 use crate::worker::observe::{MISSING_AGAIN_AFTER, Seen, observe_instance};
 use proptest::prelude::*;
@@ -182,7 +183,7 @@ proptest! {
             prop_assert_eq!(next.running_since.is_some(), runs);
             prop_assert!(next.running_since.is_none_or(|since| since <= now));
             prop_assert!(runs || next.service == ServiceStatus::Unavailable);
-            prop_assert!(runs || next.endpoint().is_none() || next.cml_endpoint.is_some());
+            prop_assert!(runs || next.endpoint(CmlAddress::Public).is_none() || next.cml_endpoint.is_some());
             prop_assert!(!next.state_reason.is_empty());
             prop_assert!(!next.has_open_launch() || next.instance.is_none());
             Ok(())

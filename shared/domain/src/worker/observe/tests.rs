@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, instance_id, lost, open_launch, worker};
 use crate::metrics::ServiceStatus;
+use crate::worker::CmlAddress;
 
 fn by_hand(state: InstanceState) -> InstanceObservation {
     InstanceObservation {
@@ -245,15 +246,29 @@ fn an_address_that_changed_is_taken_over_and_nothing_else_with_it() {
     facts.public_ip = Some("203.0.113.8".into());
     let expected = Worker { instance: Some(facts), version: known.version + 1, updated_at: at(1), ..known };
     assert_eq!(next, expected);
-    assert_eq!(next.endpoint().as_deref(), Some("https://203.0.113.8"));
+    assert_eq!(next.endpoint(CmlAddress::Public).as_deref(), Some("https://203.0.113.8"));
 }
 
 #[test]
 fn a_worker_that_does_not_run_has_no_address_to_send_a_password_to() {
     for status in WorkerStatus::ALL {
         let worker = worker(status, DesiredState::Running);
-        assert_eq!(worker.endpoint().is_some(), status == WorkerStatus::Running, "{status:?}");
+        assert_eq!(worker.endpoint(CmlAddress::Public).is_some(), status == WorkerStatus::Running, "{status:?}");
     }
+}
+
+#[test]
+fn only_an_address_of_the_kind_that_is_reached_is_used_and_what_an_admin_set_comes_first() {
+    let mut worker = worker(WorkerStatus::Running, DesiredState::Running);
+    let endpoints = |worker: &Worker| CmlAddress::ALL.map(|kind| worker.endpoint(kind));
+    let [public, private, named] = endpoints(&worker);
+    assert_eq!(public.as_deref(), Some("https://203.0.113.7"));
+    assert_eq!(private.as_deref(), Some("https://10.0.0.7"));
+    assert_eq!(named, None);
+    worker.instance.as_mut().unwrap().public_ip = None;
+    assert_eq!(worker.endpoint(CmlAddress::Public), None, "a private address leads nowhere from outside");
+    worker.cml_endpoint = Some("https://cml.example.org".into());
+    assert_eq!(endpoints(&worker), [(); 3].map(|()| Some("https://cml.example.org".to_owned())));
 }
 
 #[test]

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use app::Context;
-use app::ports::{Ec2, InstanceFilter};
+use app::ports::{Ec2, InstanceFilter, Queue};
 use app::store::{AwsReadings, CmlReadings, Commit, PowerDue};
 use domain::activity::Activity;
 use domain::instance::{MANAGED_TAG, WORKER_TAG};
 use domain::metrics::{CloudWatchReading, Ec2Reading, LicenseReading, ServiceStatus};
-use domain::operation::{Operation, OperationResult, Task};
+use domain::operation::{ImportSelector, ImportTask, Operation, OperationResult, Task};
 use domain::power::{Evidence, decide};
 use domain::worker::{
     Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Worker, WorkerEvent, WorkerStatus,
@@ -22,11 +22,13 @@ use super::{CERTIFICATE, now, quiet_reading, worker_id};
 /// The worker that runs.
 pub(in crate::handlers) const WORKER: &str = "wkr-01kjq5w4e8v6t2m9c3hxk7zr0d";
 /// The worker that is gone.
-pub(in crate::handlers) const TERMINATED: &str = "wkr-01kjc0a1b2c3d4e5f6g7h8j9ka";
+pub(crate) const TERMINATED: &str = "wkr-01kjc0a1b2c3d4e5f6g7h8j9ka";
 /// The operation that made the first one.
 pub(in crate::handlers) const OPERATION: &str = "op-01kjq5x0n4b8d2g6j9m3p7s1w5";
 /// An operation that waits for its first attempt.
 pub(in crate::handlers) const QUEUED: &str = "op-01kjqad5r2f7h3k9n4q8t0v6x1";
+/// An import that waits for its first attempt.
+pub(in crate::handlers) const IMPORT: &str = "op-01kjqadn3w5y7a9c1e3g6j8m0p";
 
 fn minutes_ago(minutes: i64) -> Timestamp {
     now() - SignedDuration::from_mins(minutes)
@@ -56,6 +58,8 @@ pub(super) async fn fleet(context: &Context, cloud: &SimulatedCloud) {
     made.succeed(result, minutes_ago(52));
     context.store.save_operation(&mut made, now(), context.settings.operation_retention).await.unwrap();
     operation(context, QUEUED, Task::SetMonitoring { enabled: true }, minutes_ago(1)).await;
+    let import = ImportTask { place: place(), selector: ImportSelector::All, name: None };
+    operation(context, IMPORT, Task::ImportWorkers(import), minutes_ago(1)).await;
 }
 
 async fn running(context: &Context, cloud: &SimulatedCloud) {
@@ -108,7 +112,8 @@ async fn record(context: &Context, draft: &Worker, events: Vec<WorkerEvent>, ins
 }
 
 async fn operation(context: &Context, id: &str, task: Task, at: Timestamp) -> Operation {
-    let operation = Operation::new(id.parse().unwrap(), task, Some(worker_id(WORKER)), ada(), at);
+    let target = (Queue::of(&task) == Queue::Operations).then(|| worker_id(WORKER));
+    let operation = Operation::new(id.parse().unwrap(), task, target, ada(), at);
     let commit = Commit { operation: Some(operation.clone()), ..Commit::default() };
     context.store.commit(&commit, context.settings.operation_retention).await.unwrap();
     operation

@@ -1,0 +1,93 @@
+//! What a row of the table is made of: who may, what is reached, what is taken and answered.
+
+use app::ports::Queue;
+use domain::Role;
+
+use crate::function::{Access, BodySchema, Endpoint, Function, Handler, Port, Trigger, Zone};
+
+pub(super) const ADMIN: Access = Access::Role(Role::Admin);
+pub(super) const MANAGER: Access = Access::Role(Role::Manager);
+pub(super) const USER: Access = Access::Role(Role::User);
+
+/// What every signed-in read needs.
+const READ: &[Port] = &[Port::Issuer, Port::TableRead];
+/// What every command that starts an operation needs.
+pub(super) const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite];
+
+type Parameter = (&'static str, &'static str);
+
+const LIMIT: Parameter = ("limit", "Items a page, 1 to 200; 50 by default.");
+const CURSOR: Parameter = ("cursor", "`next_cursor` of the page before.");
+pub(super) const PAGE: &[Parameter] = &[LIMIT, CURSOR];
+pub(super) const WORKER_FILTER: &[Parameter] = &[
+    ("region", "Only of this region."),
+    ("status", "Only of this status."),
+    ("owner", "Only of this owner."),
+    ("tag", "Only with this tag: `key` or `key=value`."),
+    LIMIT,
+    CURSOR,
+];
+pub(super) const OPERATION_FILTER: &[Parameter] =
+    &[("target", "Only of this worker."), ("status", "Only of this status."), LIMIT, CURSOR];
+pub(super) const SPAN: &[Parameter] = &[
+    ("from", "From this time on; the last 24 hours by default."),
+    ("to", "Up to this time; now by default."),
+    LIMIT,
+    CURSOR,
+];
+
+/// One endpoint's row, before its exceptions.
+pub(super) const fn http(
+    name: &'static str,
+    (method, path): (&'static str, &'static str),
+    group: &'static str,
+    access: Access,
+    answer: (u16, Option<&'static str>),
+    handler: Handler,
+    summary: &'static str,
+) -> Function {
+    Function {
+        name,
+        zone: Zone::Api,
+        trigger: Trigger::Http(Endpoint { method, path, group, access, body: None, query: &[], answer, handler }),
+        ports: READ,
+        summary,
+    }
+}
+
+impl Function {
+    pub(super) const fn ports(mut self, ports: &'static [Port]) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    pub(super) const fn zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    pub(super) const fn body(self, schema: &'static str) -> Self {
+        self.takes(BodySchema { name: schema, required: true })
+    }
+
+    pub(super) const fn optional_body(self, schema: &'static str) -> Self {
+        self.takes(BodySchema { name: schema, required: false })
+    }
+
+    const fn takes(mut self, body: BodySchema) -> Self {
+        if let Trigger::Http(ref mut endpoint) = self.trigger {
+            endpoint.body = Some(body);
+        }
+        self
+    }
+
+    pub(super) const fn query(mut self, parameters: &'static [(&'static str, &'static str)]) -> Self {
+        if let Trigger::Http(ref mut endpoint) = self.trigger {
+            endpoint.query = parameters;
+        }
+        self
+    }
+}
+
+pub(super) const OPERATION: (u16, Option<&str>) = (202, Some("Operation"));
+pub(super) const WORKER: (u16, Option<&str>) = (200, Some("Worker"));

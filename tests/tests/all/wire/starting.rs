@@ -1,0 +1,245 @@
+//! Every function starts: its release binary in a process of its own, against ministack, fed by a Runtime API.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use app::message::{CollectCml, Message};
+use app::ports::{Clock, Queue};
+use aws::DynamoTable;
+use axum::Router;
+use axum::routing::get;
+use domain::Role;
+use functions::SystemClock;
+use functions::environment::queue_variable;
+use http_api::auth::KeySource;
+use http_api::{FUNCTIONS, Function, Trigger};
+use serde_json::{Value, json};
+
+use super::lambda::Lambda;
+use super::queues::TestQueue;
+use super::runtime_api::{Outcome, PATIENCE};
+use super::set_up;
+use crate::handlers::{fixtures, tokens, world};
+use crate::support::{Server, start};
+
+/// The end of `SIGTERM`, by its default action.
+const SIGTERM: i32 = 15;
+
+/// What a function finds when it starts.
+struct Ground {
+    jwks: Server,
+    queues: BTreeMap<Queue, TestQueue>,
+    tables: AtomicUsize,
+}
+
+impl Ground {
+    async fn new(test: &str) -> Self {
+        let jwks = start(|listener| async move {
+            let keys = async || tokens::Published.fetch().await.unwrap();
+            axum::serve(listener, Router::new().route("/jwks", get(keys))).await.unwrap();
+        })
+        .await;
+        let mut queues = BTreeMap::new();
+        for queue in Queue::ALL {
+            queues.insert(queue, TestQueue::new(queue, &format!("{test}-{}", queue.name())).await);
+        }
+        Self { jwks, queues, tables: AtomicUsize::new(0) }
+    }
+
+    /// The variables of the function, with a table of its own that holds the small fleet.
+    async fn variables(&self, function: &Function, test: &str) -> BTreeMap<String, String> {
+        let number = self.tables.fetch_add(1, Ordering::SeqCst);
+        let name = format!("{test}-{}-{number}", std::process::id());
+        let url = set_up("WIRE_MINISTACK_URL");
+        let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config_for(&url));
+        aws::create_table(&client, &name).await.unwrap();
+        world::fleet_in(Arc::new(DynamoTable::new(client, &name))).await;
+        let mut variables = fixtures::environment(function.name);
+        let found: Vec<_> =
+            self.queues.iter().map(|(queue, made)| (queue_variable(*queue), made.url.clone())).collect();
+        // Only those that the template would give it.
+        for (variable, url) in found {
+            variables.entry(variable).and_modify(|value| *value = url);
+        }
+        variables.insert("TABLE_NAME".into(), name);
+        variables.insert("AWS_ENDPOINT_URL".into(), url);
+        variables.insert("OIDC_ISSUER".into(), tokens::config().issuer);
+        variables.insert("OIDC_JWKS_URL".into(), format!("{}/jwks", self.jwks.url));
+        variables
+    }
+}
+
+/// The function's fixture, signed where it must be.
+fn event(function: &Function) -> Value {
+    let mut event = fixtures::event(function.name);
+    if function.endpoint().is_some() {
+        let now = SystemClock.now().as_second();
+        let mut claims = tokens::claims(Role::Admin);
+        (claims["iat"], claims["exp"]) = (now.into(), (now + 3600).into());
+        event["headers"]["authorization"] = format!("Bearer {}", tokens::sign(&claims)).into();
+    }
+    if function.name == "collect-cml" {
+        // The one that runs has an address outside this machine.
+        let worker_ids = vec![world::TERMINATED.parse().unwrap()];
+        event["Records"][0]["body"] = CollectCml { worker_ids }.body().into();
+    }
+    event
+}
+
+/// The answer to a function's first event is the one that its row promises.
+fn check_first(function: &Function, outcome: &Outcome) {
+    let Outcome::Answer(answer) = outcome else { panic!("{}: {outcome:?}", function.name) };
+    match function.trigger {
+        Trigger::Http(endpoint) => assert_eq!(answer["statusCode"], endpoint.answer.0, "{}: {answer}", function.name),
+        Trigger::Queue { .. } => assert_eq!(*answer, json!({ "batchItemFailures": [] }), "{}", function.name),
+        _ if answer.is_null() => {}
+        _ => assert_eq!(*answer, json!({ "batchItemFailures": [] }), "{}", function.name),
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the times are for whoever runs it with --nocapture")]
+async fn every_function_starts_answers_twice_and_ends() {
+    let ground = Ground::new("starting").await;
+    let mut times = String::new();
+    for function in FUNCTIONS {
+        let name = function.name;
+        let variables = ground.variables(function, "starting").await;
+        let lambda = Lambda::start(function, name, &variables).await;
+        let time = lambda.time_to_first_event().await;
+        check_first(function, &lambda.api.invoke(&event(function), function.time_limit()).await);
+        // A command may find that the first one did its work, but never fails.
+        match lambda.api.invoke(&event(function), function.time_limit()).await {
+            Outcome::Answer(answer) => assert!(answer["statusCode"].as_u64() < Some(500), "{name}: {answer}"),
+            error @ Outcome::Error(..) => panic!("{name}: {error:?}"),
+        }
+        let (status, output) = lambda.terminate().await;
+        assert_eq!(status.signal(), Some(SIGTERM), "{name}: {output}");
+        writeln!(times, "{name:24} {:7.1} ms", time.as_secs_f64() * 1000.0).unwrap();
+    }
+    println!("From its start to its first GET /next:\n{times}");
+}
+
+#[tokio::test]
+async fn a_handler_that_the_zone_does_not_have_ends_the_process_with_its_name() {
+    let ground = Ground::new("handler").await;
+    let function = fixtures::function("get-worker");
+    let variables = ground.variables(function, "handler").await;
+    for handler in ["bootstrap", "run-operation"] {
+        let (status, output) = Lambda::start(function, handler, &variables).await.end().await;
+        assert!(status.code().is_some_and(|code| code != 0), "{status}");
+        assert!(output.contains(handler), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_variable_ends_the_process_with_its_name() {
+    let ground = Ground::new("variable").await;
+    for (name, variable) in [
+        ("create-worker", "OIDC_ISSUER"),
+        ("create-worker", "QUEUE_URL_OPERATIONS"),
+        ("run-operation", "TABLE_NAME"),
+        ("collect-cml", "STACK_NAME"),
+    ] {
+        let function = fixtures::function(name);
+        let mut variables = ground.variables(function, "variable").await;
+        assert!(variables.remove(variable).is_some(), "{name} has {variable}");
+        let (status, output) = Lambda::start(function, name, &variables).await.end().await;
+        assert!(status.code().is_some_and(|code| code != 0), "{status}");
+        assert!(output.contains(variable), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_event_is_an_error_and_the_process_goes_on() {
+    let ground = Ground::new("malformed").await;
+    for name in ["get-worker", "run-operation", "record-instance-state"] {
+        let function = fixtures::function(name);
+        let mut lambda = Lambda::start(function, name, &ground.variables(function, "malformed").await).await;
+        match lambda.api.invoke(&json!({ "detail": {} }), PATIENCE).await {
+            Outcome::Error(kind, message) => assert_eq!(kind, "MalformedEvent", "{name}: {message}"),
+            answer @ Outcome::Answer(_) => panic!("{name}: {answer:?}"),
+        }
+        let no_json = lambda.api.invoke_text("no JSON".into(), PATIENCE).await;
+        assert!(matches!(no_json, Outcome::Error(..)), "{name}: {no_json:?}");
+        check_first(function, &lambda.api.invoke(&event(function), PATIENCE).await);
+        assert!(lambda.is_alive());
+    }
+}
+
+#[tokio::test]
+async fn an_aws_that_never_answers_is_given_up_before_lambda_ends_the_invocation() {
+    let ground = Ground::new("hanging").await;
+    // Takes connections, as the kernel does for every listener, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let time = Duration::from_secs(4);
+    for name in ["get-worker", "create-worker", "run-operation", "control-power", "dispatch-power"] {
+        let function = fixtures::function(name);
+        let mut variables = ground.variables(function, "hanging").await;
+        variables.insert("AWS_ENDPOINT_URL".into(), endpoint.clone());
+        for (_, url) in variables.iter_mut().filter(|(variable, _)| variable.starts_with("QUEUE_URL_")) {
+            *url = format!("{endpoint}/queue");
+        }
+        let mut lambda = Lambda::start(function, name, &variables).await;
+        lambda.time_to_first_event().await;
+        let event = event(function);
+        let outcome = lambda.api.invoke(&event, time).await;
+        match (function.trigger, outcome) {
+            (Trigger::Http(_), Outcome::Answer(answer)) => {
+                assert_eq!(answer["statusCode"], 503, "{name}: {answer}");
+                assert_eq!(answer["headers"]["x-request-id"], event["requestContext"]["requestId"], "{name}");
+                assert!(answer["headers"]["retry-after"].is_string(), "{name}: {answer}");
+            }
+            (Trigger::Queue { .. }, Outcome::Answer(answer)) => {
+                let failed = answer["batchItemFailures"].as_array().map(Vec::len);
+                assert_eq!(failed, event["Records"].as_array().map(Vec::len), "{name}: {answer}");
+            }
+            (Trigger::Schedule { .. }, Outcome::Error(kind, message)) => {
+                assert_eq!(kind, "OutOfTime", "{message}");
+                assert!(message.contains(name), "{message}");
+            }
+            (_, outcome) => panic!("{name}: {outcome:?}"),
+        }
+        assert!(lambda.is_alive(), "{name}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "measures: it cannot fail, and wants the machine for itself"]
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+async fn how_fast_each_function_starts_and_how_much_memory_it_keeps() {
+    let ground = Ground::new("measuring").await;
+    for function in FUNCTIONS {
+        let variables = ground.variables(function, "measuring").await;
+        let mut times = Vec::new();
+        for _ in 0..10 {
+            let lambda = Lambda::start(function, function.name, &variables).await;
+            times.push(lambda.time_to_first_event().await.as_secs_f64() * 1000.0);
+        }
+        times.sort_by(f64::total_cmp);
+        println!(
+            "{:24} {:5.1} ms to the first GET /next, {:5.1} to {:5.1}",
+            function.name, times[4], times[0], times[9]
+        );
+    }
+    for name in ["openapi", "get-worker", "collect-cml"] {
+        let function = fixtures::function(name);
+        let lambda = Lambda::start(function, name, &ground.variables(function, "measuring").await).await;
+        lambda.time_to_first_event().await;
+        let mut kib = vec![lambda.resident_kib()];
+        let event = event(function);
+        for number in 1..=1000 {
+            check_first(function, &lambda.api.invoke(&event, PATIENCE).await);
+            if [1, 100, 500, 1000].contains(&number) {
+                kib.push(lambda.resident_kib());
+            }
+        }
+        println!("{name:24} {kib:?} KiB resident after 0, 1, 100, 500, 1000 invocations");
+    }
+}

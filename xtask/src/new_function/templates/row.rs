@@ -1,0 +1,9 @@
+    http(
+        "{{name}}",
+        ("{{method}}", "{{path}}"),
+        "{{group}}",
+        {{ROLE}},
+        (200, Some("{{answer}}")),
+        handler!({{snake}}),
+        "{{summary}}",
+    ){{exceptions}},

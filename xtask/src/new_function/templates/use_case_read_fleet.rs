@@ -1,0 +1,13 @@
+//! {{summary}}
+
+use super::fleet_summary::{FleetSummary, fleet_summary};
+use crate::context::Context;
+use crate::error::AppError;
+
+/// {{summary}}
+///
+/// # Errors
+/// The table failed.
+pub async fn {{snake}}(ctx: &Context) -> Result<FleetSummary, AppError> {
+    fleet_summary(ctx).await
+}
