@@ -139,12 +139,19 @@ impl TableStream {
         }
     }
 
+    /// A table made anew has another stream, whose shards may have the same names.
+    fn id(&self, shard: &str) -> String {
+        format!("{}/{shard}", self.arn.get().map_or("", String::as_str))
+    }
+
     fn checkpoint(&self, shard: &str) -> Result<Option<String>, PortError> {
-        self.documents.get(CHECKPOINT, shard).map_err(|error| PortError::new("stream checkpoint", error.to_string()))
+        self.documents
+            .get(CHECKPOINT, &self.id(shard))
+            .map_err(|error| PortError::new("stream checkpoint", error.to_string()))
     }
 
     fn keep(&self, shard: &str, position: &str) -> Result<(), PortError> {
-        let kept = self.documents.put(CHECKPOINT, shard, &position);
+        let kept = self.documents.put(CHECKPOINT, &self.id(shard), &position);
         kept.map_err(|error| PortError::new("stream checkpoint", error.to_string()))
     }
 }

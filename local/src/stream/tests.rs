@@ -113,3 +113,15 @@ async fn what_is_done_is_forgotten_and_numbers_go_on_rising() {
         assert_eq!(bench.kept(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_table_of_an_earlier_version_is_given_its_stream() {
+    let bench = Bench::new().await;
+    let off = aws_sdk_dynamodb::types::StreamSpecification::builder().stream_enabled(false).build().unwrap();
+    bench.tables.update_table().table_name("table").stream_specification(off).send().await.unwrap();
+    bench.put("EVENT#1").await;
+    assert!(bench.stream().next().await.is_err(), "nothing tells of it");
+    aws::create_table(&bench.tables, "table").await.unwrap();
+    bench.put("EVENT#2").await;
+    assert_eq!(keys(&read(&bench.stream()).await), ["EVENT#2"]);
+}

@@ -40,6 +40,7 @@ pub(super) struct RuntimeApi {
     _server: Server,
 }
 
+#[derive(Debug)]
 struct Invocation {
     event: String,
     time_left: Duration,
@@ -85,7 +86,7 @@ impl RuntimeApi {
     /// The same of what may be no JSON.
     pub(super) async fn invoke_text(&self, event: String, time_left: Duration) -> Outcome {
         let (outcome, came) = oneshot::channel();
-        self.events.send(Invocation { event, time_left, outcome }).ok().expect("the API is there");
+        self.events.send(Invocation { event, time_left, outcome }).expect("the API is there");
         let came = tokio::time::timeout(time_left, came).await;
         self.state.under_way.lock().unwrap().clear();
         came.unwrap_or_else(|_| panic!("no answer within {time_left:?}")).expect("the process lives")
