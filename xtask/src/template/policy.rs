@@ -200,6 +200,8 @@ fn ec2_write() -> Vec<Statement> {
         Statement::new("UntagOurs", &["ec2:DeleteTags"], instances()).condition(json!({
             "StringEquals": { on_resource.as_str(): "true" },
             "ForAllValues:StringNotEquals": { "aws:TagKeys": [OURS, "ccm:worker-id"] },
+            // Without keys, DeleteTags takes off all tags; and what is absent passes "for all values".
+            "Null": { "aws:TagKeys": "false" },
         })),
         Statement::new("Launch", &["ec2:RunInstances"], launched())
             .condition(json!({ "StringEquals": { in_request.as_str(): "true" } })),

@@ -31,10 +31,12 @@ pub async fn dispatch_power(ctx: &Context) -> Result<(), AppError> {
         }
     }
     let (workers, waiting) = (power.len(), operations.values().map(Vec::len).sum::<usize>());
-    for (queue, messages) in operations {
-        ctx.queues.send(queue, messages).await.map_err(AppError::Unavailable)?;
+    // A queue that fails keeps nothing from the others: idle shutdown goes on while imports wait.
+    let mut outcome = Ok(());
+    for (queue, messages) in operations.into_iter().chain([(Queue::Power, power)]) {
+        outcome = outcome.and(ctx.queues.send(queue, messages).await);
     }
-    ctx.queues.send(Queue::Power, power).await.map_err(AppError::Unavailable)?;
+    outcome.map_err(AppError::Unavailable)?;
     tracing::debug!(workers, operations = waiting, "power dispatched");
     Ok(())
 }

@@ -105,6 +105,19 @@ fn a_message_stays_invisible_for_six_times_its_consumers_time(repository: &Repos
 
 fn every_rule_tries_again_and_keeps_what_it_could_not_deliver(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
+    let data = Template::load(repository, DATA);
+    let queue = "EventsDeadLetters";
+    if data.of_type("AWS::SQS::Queue").all(|(id, _)| id != queue) {
+        problems.push(format!("{DATA}: {queue} is missing"));
+    }
+    let lets_events_in = |policy: &Value| {
+        let policy = &policy["Properties"];
+        target(&policy["Queues"][0]) == queue
+            && policy["PolicyDocument"]["Statement"][0]["Principal"]["Service"] == "events.amazonaws.com"
+    };
+    if !data.of_type("AWS::SQS::QueuePolicy").any(|(_, policy)| lets_events_in(policy)) {
+        problems.push(format!("{DATA}: no policy lets EventBridge send to {queue}"));
+    }
     for template in templates::all(repository) {
         for (id, rule) in template.of_type("AWS::Events::Rule") {
             for it in rule["Properties"]["Targets"].as_array().into_iter().flatten() {

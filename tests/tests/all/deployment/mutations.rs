@@ -139,6 +139,20 @@ fn a_dead_letter_queue() {
 }
 
 #[test]
+fn the_queue_of_undelivered_events() {
+    named(&["EventsDeadLetters is missing"], |repository| {
+        edit(repository, DATA, |text| without_resource(text, "EventsDeadLetters"));
+    });
+}
+
+#[test]
+fn the_policy_that_lets_undelivered_events_in() {
+    named(&["no policy lets EventBridge send to EventsDeadLetters"], |repository| {
+        edit(repository, DATA, |text| without_resource(text, "EventsDeadLettersPolicy"));
+    });
+}
+
+#[test]
 fn the_alarm_on_dead_letters() {
     named(&["no alarm watches PowerDeadLetters"], |repository| {
         edit(repository, DATA, |text| without_resource(text, "PowerDeadLettersAlarm"));

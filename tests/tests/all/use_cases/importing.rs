@@ -128,6 +128,23 @@ async fn an_import_in_safe_mode_ends_though_nothing_is_tagged() {
 }
 
 #[tokio::test]
+async fn an_instance_whose_tags_were_refused_is_tagged_by_the_next_import() {
+    let world = World::new();
+    let instance = world.seed("lab", None, true);
+    world.fault("CreateTags", "UnauthorizedOperation", 1);
+    let refused = import(&world, |new| new.instance_id = Some(instance.clone())).await;
+    assert_eq!(world.failed(refused).await.0, "UnauthorizedOperation");
+    let at_once = world.succeeded(import(&world, |new| new.all = true).await).await;
+    assert_eq!(at_once.result.unwrap().imported.len(), 0);
+    world.pass(21 * 60);
+    let again = import(&world, |new| new.all = true).await;
+    let id = world.succeeded(again).await.result.unwrap().worker_id.unwrap();
+    assert_eq!(world.ctx.store.list_workers(None, 10, None).await.unwrap().items.len(), 1);
+    let filter = InstanceFilter::Tag(WORKER_TAG.into(), Some(id.to_string()));
+    assert_eq!(world.ec2.describe(&home(), &filter).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_import_whose_tags_are_refused_for_now_is_tried_again_and_makes_one_worker() {
     let world = World::new();
     let instance = world.seed("lab", None, true);

@@ -57,8 +57,12 @@ impl Lambda {
     }
 
     /// From its start until it asked for its first event.
-    pub(super) async fn time_to_first_event(&self) -> Duration {
-        self.api.first_asked().await - self.started
+    pub(super) async fn time_to_first_event(&mut self) -> Duration {
+        let started = self.started;
+        tokio::select! {
+            asked = self.api.first_asked() => asked - started,
+            status = ended(&mut self.child) => panic!("it ended ({status}) before its first event: {}", said(&mut self.output)),
+        }
     }
 
     pub(super) fn is_alive(&mut self) -> bool {
@@ -81,19 +85,24 @@ impl Lambda {
 
     /// What it ends with by itself, and what it said.
     pub(super) async fn end(mut self) -> (ExitStatus, String) {
-        let ended = async {
-            let mut look = tokio::time::interval(Duration::from_millis(10));
-            loop {
-                look.tick().await;
-                if let Some(status) = self.child.try_wait().unwrap() {
-                    return status;
-                }
-            }
-        };
-        let status = tokio::time::timeout(PATIENCE, ended).await.expect("it ends");
-        let output = self.output.take().map(|thread| thread.join().unwrap()).unwrap_or_default();
-        (status, output)
+        let status = tokio::time::timeout(PATIENCE, ended(&mut self.child)).await.expect("it ends");
+        (status, said(&mut self.output))
     }
+}
+
+async fn ended(child: &mut Child) -> ExitStatus {
+    let mut look = tokio::time::interval(Duration::from_millis(10));
+    loop {
+        look.tick().await;
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+    }
+}
+
+/// What an ended process said.
+fn said(output: &mut Option<JoinHandle<String>>) -> String {
+    output.take().map(|thread| thread.join().unwrap()).unwrap_or_default()
 }
 
 impl Drop for Lambda {

@@ -110,13 +110,16 @@ async fn every_function_starts_answers_twice_and_ends() {
     for function in FUNCTIONS {
         let name = function.name;
         let variables = ground.variables(function, "starting").await;
-        let lambda = Lambda::start(function, name, &variables).await;
+        let mut lambda = Lambda::start(function, name, &variables).await;
         let time = lambda.time_to_first_event().await;
         check_first(function, &lambda.api.invoke(&event(function), function.time_limit()).await);
-        // A command may find that the first one did its work, but never fails.
-        match lambda.api.invoke(&event(function), function.time_limit()).await {
-            Outcome::Answer(answer) => assert!(answer["statusCode"].as_u64() < Some(500), "{name}: {answer}"),
-            error @ Outcome::Error(..) => panic!("{name}: {error:?}"),
+        let second = lambda.api.invoke(&event(function), function.time_limit()).await;
+        match (&second, function.endpoint()) {
+            // A command may find that the first one did its work, but never fails.
+            (Outcome::Answer(answer), Some(_)) => {
+                assert!(answer["statusCode"].as_u64().is_some_and(|status| status < 500), "{name}: {answer}");
+            }
+            _ => check_first(function, &second),
         }
         let (status, output) = lambda.terminate().await;
         assert_eq!(status.signal(), Some(SIGTERM), "{name}: {output}");
@@ -219,7 +222,7 @@ async fn how_fast_each_function_starts_and_how_much_memory_it_keeps() {
         let variables = ground.variables(function, "measuring").await;
         let mut times = Vec::new();
         for _ in 0..10 {
-            let lambda = Lambda::start(function, function.name, &variables).await;
+            let mut lambda = Lambda::start(function, function.name, &variables).await;
             times.push(lambda.time_to_first_event().await.as_secs_f64() * 1000.0);
         }
         times.sort_by(f64::total_cmp);
@@ -230,7 +233,7 @@ async fn how_fast_each_function_starts_and_how_much_memory_it_keeps() {
     }
     for name in ["openapi", "get-worker", "collect-cml"] {
         let function = fixtures::function(name);
-        let lambda = Lambda::start(function, name, &ground.variables(function, "measuring").await).await;
+        let mut lambda = Lambda::start(function, name, &ground.variables(function, "measuring").await).await;
         lambda.time_to_first_event().await;
         let mut kib = vec![lambda.resident_kib()];
         let event = event(function);

@@ -8,7 +8,7 @@ use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{
     Change, DesiredState, IdlePolicy, ImageChoice, LaunchSpec, Worker, WorkerEvent, WorkerStatus, spec,
 };
-use domain::{InstanceId, WorkerId};
+use domain::{InstanceId, SignedDuration, WorkerId};
 use sha2::{Digest, Sha256};
 
 use super::Progress;
@@ -22,6 +22,10 @@ use crate::use_cases::command::into_app_error;
 const INSTANCES_MAX: usize = 500;
 /// Instances taken over in one run: each is a transaction and a call, and a run has to end.
 const NEW_PER_RUN: usize = 50;
+/// An import ends at its deadline, 15 minutes after it was asked for; and some time for clocks.
+const IMPORT_ENDS_WITHIN: SignedDuration = SignedDuration::from_mins(20);
+/// EC2's lists show a change within seconds, as a rule.
+const LISTS_FOLLOW_WITHIN: SignedDuration = SignedDuration::from_secs(20);
 
 pub(super) async fn advance(
     ctx: &Context,
@@ -71,6 +75,10 @@ pub(super) async fn advance(
                 return Ok(Progress::Waiting(format!("EC2 to tag {} ({})", seen.id, error.code), ctx.now() + wait));
             }
             Taken::TagsRefused(error) => return Ok(Progress::Failed(error.code, error.message)),
+            Taken::TagsNotShown => {
+                let until = ctx.now() + LISTS_FOLLOW_WITHIN;
+                return Ok(Progress::Waiting(format!("EC2 to show the tags of {}", seen.id), until));
+            }
         }
     }
     Ok(conclude(task, found.len(), result))
@@ -115,6 +123,8 @@ enum Taken {
     Before(WorkerId),
     Skipped(String),
     TagsRefused(Ec2Error),
+    /// Refused, as when an earlier run set them already, but EC2 does not show them yet.
+    TagsNotShown,
 }
 
 async fn take_over(
@@ -129,6 +139,7 @@ async fn take_over(
         return Ok(Taken::Skipped(format!("Instance {} is {}.", seen.id, seen.state.name())));
     }
     let id = worker_id(operation, &seen.id);
+    let own = id;
     if let Some(other) = tagged_worker(ctx, seen).await?.filter(|other| *other != id) {
         return Ok(Taken::Skipped(format!("Instance {} belongs to worker {other}.", seen.id)));
     }
@@ -153,11 +164,14 @@ async fn take_over(
         power: Some(PowerDue::hurried(id, None, now)),
         ..Commit::default()
     };
-    let taken = match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
-        Ok(()) => Taken::New(id),
+    let (taken, id) = match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
+        Ok(()) => (Taken::New(id), id),
         Err(CommitError::InstanceClaimed | CommitError::WorkerChanged | CommitError::Contended) => {
             match ctx.store.claimant(&task.place, &seen.id).await? {
-                Some(holder) if holder == id => Taken::Before(id),
+                Some(holder) if holder == own => (Taken::Before(own), own),
+                // It carries no mark of ours (see above). Once the import that took it over is surely at its
+                // end, that says: its tags were refused, or SAFE_MODE was on. Nothing can act on it without them.
+                Some(holder) if is_settled(ctx, holder).await? => (Taken::Before(holder), holder),
                 Some(holder) => return Ok(Taken::Skipped(format!("Instance {} belongs to worker {holder}.", seen.id))),
                 None => return Err(AppError::Busy(id)),
             }
@@ -172,7 +186,17 @@ async fn take_over(
         Ok(()) => Ok(taken),
         // What an earlier run tagged may not be tagged again, and EC2's lists follow late.
         Err(_) if tagged_meanwhile(ec2, task, seen, id).await => Ok(taken),
+        Err(error) if matches!(taken, Taken::Before(_)) && !error.retryable() && id == own => Ok(Taken::TagsNotShown),
         Err(error) => Ok(Taken::TagsRefused(error)),
+    }
+}
+
+/// Whether a worker lives, and is older than any import that is still under way.
+async fn is_settled(ctx: &Context, id: WorkerId) -> Result<bool, AppError> {
+    match ctx.store.worker(id).await {
+        Ok(worker) => Ok(!worker.status.is_final() && ctx.now().duration_since(worker.created_at) > IMPORT_ENDS_WITHIN),
+        Err(AppError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
