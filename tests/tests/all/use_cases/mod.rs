@@ -16,4 +16,4 @@ mod refreshing;
 mod retrying;
 mod test_table;
 mod updating;
-mod world;
+pub(crate) mod world;

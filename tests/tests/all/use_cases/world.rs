@@ -315,7 +315,7 @@ pub(super) fn home() -> Place {
     place("123456789012", "us-east-1")
 }
 
-pub(super) fn new_worker(name: &str) -> NewWorker {
+pub(crate) fn new_worker(name: &str) -> NewWorker {
     NewWorker {
         name: name.into(),
         region: "us-east-1".into(),

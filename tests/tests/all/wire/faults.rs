@@ -18,7 +18,6 @@ use app::{Context, Settings};
 use aws::{DynamoTable, SqsQueues};
 use aws_fleet::{AwsEc2, FixedRoles};
 use domain::operation::{Operation, OperationStatus};
-use domain::worker::{DesiredState, ImageChoice, LaunchSpec};
 use domain::{Actor, SignedDuration};
 use functions::OsRandom;
 use serde_json::json;
@@ -119,29 +118,10 @@ fn asked() -> Asked {
 }
 
 fn new_worker() -> NewWorker {
-    NewWorker {
-        name: "lab".into(),
-        region: REGION.into(),
-        account_id: None,
-        spec: LaunchSpec {
-            instance_type: String::new(),
-            image: ImageChoice::RegionDefault,
-            subnet_id: None,
-            security_group_ids: vec![],
-            instance_profile: None,
-            // What EC2 takes from the image, moto demands.
-            volume_gib: Some(32),
-            nested_virtualization: false,
-            detailed_monitoring: false,
-            user_data: None,
-        },
-        owner: None,
-        tags: BTreeMap::new(),
-        desired: DesiredState::Running,
-        idle_timeout_minutes: None,
-        cml_endpoint: None,
-        cml_credentials_ref: None,
-    }
+    let mut worker = crate::use_cases::world::new_worker("lab");
+    // What EC2 takes from the image, moto demands.
+    worker.spec.volume_gib = Some(32);
+    worker
 }
 
 fn item(number: u32) -> Item {

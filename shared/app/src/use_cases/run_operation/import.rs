@@ -138,9 +138,8 @@ async fn take_over(
     if matches!(seen.state, InstanceState::Terminated | InstanceState::ShuttingDown) {
         return Ok(Taken::Skipped(format!("Instance {} is {}.", seen.id, seen.state.name())));
     }
-    let id = worker_id(operation, &seen.id);
-    let own = id;
-    if let Some(other) = tagged_worker(ctx, seen).await?.filter(|other| *other != id) {
+    let own = worker_id(operation, &seen.id);
+    if let Some(other) = tagged_worker(ctx, seen).await?.filter(|other| *other != own) {
         return Ok(Taken::Skipped(format!("Instance {} belongs to worker {other}.", seen.id)));
     }
     if seen.tags.contains_key(MANAGED_TAG) {
@@ -152,7 +151,7 @@ async fn take_over(
         );
         return Ok(Taken::Skipped(why));
     }
-    let worker = imported_worker(ctx, operation, task, seen, id, only);
+    let worker = imported_worker(ctx, operation, task, seen, own, only);
     let mut events = vec![WorkerEvent::Imported(seen.into())];
     let now = ctx.now();
     let mut after = worker.clone();
@@ -160,12 +159,12 @@ async fn take_over(
     events.extend(observe_instance(&after, Seen::Present(seen), now));
     let commit = Commit {
         change: Change::of(&worker, events, operation.requested_by.clone(), now),
-        claim: Some((task.place.clone(), seen.id.clone(), id)),
-        power: Some(PowerDue::hurried(id, None, now)),
+        claim: Some((task.place.clone(), seen.id.clone(), own)),
+        power: Some(PowerDue::hurried(own, None, now)),
         ..Commit::default()
     };
     let (taken, id) = match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
-        Ok(()) => (Taken::New(id), id),
+        Ok(()) => (Taken::New(own), own),
         Err(CommitError::InstanceClaimed | CommitError::WorkerChanged | CommitError::Contended) => {
             match ctx.store.claimant(&task.place, &seen.id).await? {
                 Some(holder) if holder == own => (Taken::Before(own), own),
@@ -173,7 +172,7 @@ async fn take_over(
                 // end, that says: its tags were refused, or SAFE_MODE was on. Nothing can act on it without them.
                 Some(holder) if is_settled(ctx, holder).await? => (Taken::Before(holder), holder),
                 Some(holder) => return Ok(Taken::Skipped(format!("Instance {} belongs to worker {holder}.", seen.id))),
-                None => return Err(AppError::Busy(id)),
+                None => return Err(AppError::Busy(own)),
             }
         }
         Err(error) => return Err(into_app_error(error)),
