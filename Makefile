@@ -25,7 +25,7 @@ test-all: ## All tests, also against emulators and release binaries (needs Pytho
 	$(TOOLS) sam validate --lint --template template.yaml
 	$(TOOLS) cfn-lint template.yaml 'infra/*.yaml' 'infra/functions/*.yaml' --ignore-templates infra/iam-reasons.yaml
 	cargo build $(ZONES)
-	WIRE_BINARIES=$(TARGET_DIR)/release $(TOOLS) tests/emulators/with cargo test $(WIRE)
+	WIRE_BINARIES=$(TARGET_DIR)/release $(TOOLS) tests/emulators/with tests/emulators/with-keycloak cargo test $(WIRE)
 
 build: ## Build what is deployed: target/lambda/<zone>/bootstrap, for arm64.
 	rustup target list --installed | grep -qx aarch64-unknown-linux-gnu || rustup target add aarch64-unknown-linux-gnu

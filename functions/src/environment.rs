@@ -6,6 +6,8 @@
 mod cml;
 #[cfg(feature = "fleet")]
 mod fleet;
+#[cfg(feature = "api")]
+mod identity;
 mod issuer;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use app::ports::Queue;
-use app::{Context, Settings};
+use app::{Context, PublicUrl, Settings};
 use aws::{DynamoTable, EventBridgeEvents, SqsQueues};
 use aws_config::SdkConfig;
 use domain::worker::{CmlAddress, spec};
@@ -126,6 +128,9 @@ impl Environment<'_> {
         settings.power.idle_shutdown = self.parsed("IDLE_SHUTDOWN", true, "must be true or false")?;
         settings.power.idle_timeout = self.minutes("IDLE_TIMEOUT_MINUTES", settings.power.idle_timeout)?;
         settings.power.minimum_uptime = self.minutes("MINIMUM_UPTIME_MINUTES", settings.power.minimum_uptime)?;
+        settings.sessions.idle = self.minutes("SESSION_IDLE_MINUTES", settings.sessions.idle)?;
+        settings.sessions.most = self.minutes("SESSION_MAX_MINUTES", settings.sessions.most)?;
+        settings.public_url = self.public_url()?;
         settings.power.metrics_interval = self.minutes("METRICS_INTERVAL_MINUTES", settings.power.metrics_interval)?;
         settings.sample_retention = self.days("SAMPLE_RETENTION_DAYS", settings.sample_retention)?;
         settings.operation_retention = self.days("OPERATION_RETENTION_DAYS", settings.operation_retention)?;
@@ -141,6 +146,12 @@ impl Environment<'_> {
             settings.trusted_image_owners = owners.split(',').map(|owner| owner.trim().to_owned()).collect();
         }
         Ok(settings)
+    }
+
+    fn public_url(&self) -> Result<Option<PublicUrl>, EnvironmentError> {
+        const NAME: &str = "PUBLIC_URL";
+        let wrong = |error: domain::InvalidField| EnvironmentError::Wrong { name: NAME.into(), message: error.message };
+        self.optional(NAME).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     fn queue_urls(&self, function: &Function) -> Result<BTreeMap<Queue, String>, EnvironmentError> {
@@ -161,9 +172,11 @@ impl Environment<'_> {
     ///
     /// # Errors
     /// A variable is missing or wrong.
+    #[cfg(feature = "api")]
     pub async fn api_world(&self, function: &Function) -> Result<World, EnvironmentError> {
         let config = aws::sdk_config().await;
         let mut world = self.world(function, &config)?;
+        identity::equip(self, function, &config, &mut world)?;
         if function.ports.contains(&Port::Publish) {
             world.events = Some(Arc::new(self.bus(&config)?));
         }
@@ -201,8 +214,18 @@ impl Environment<'_> {
         let clock = Arc::new(SystemClock);
         let context =
             Context::new(Arc::new(table), Arc::new(queues), clock.clone(), clock, Arc::new(OsRandom), self.settings()?);
-        let auth = Arc::new(issuer::authenticator(self, function)?);
-        Ok(World { context, auth, ec2: None, cloudwatch: None, cml: None, secrets: None, events: None })
+        let auth = Arc::new(issuer::authenticator(self, function, &context.store)?);
+        Ok(World {
+            context,
+            auth,
+            ec2: None,
+            cloudwatch: None,
+            cml: None,
+            secrets: None,
+            sealer: None,
+            identity: None,
+            events: None,
+        })
     }
 }
 

@@ -22,7 +22,13 @@ pub(crate) async fn answer(
     deadline: Deadline,
 ) -> Result<Value, InvokeError> {
     let incoming = incoming(event)?;
-    let api = Api { context: world.context.clone(), auth: world.auth.clone(), secrets: world.secrets.clone() };
+    let api = Api {
+        context: world.context.clone(),
+        auth: world.auth.clone(),
+        secrets: world.secrets.clone(),
+        sealer: world.sealer.clone(),
+        identity: world.identity.clone(),
+    };
     Ok(outgoing(serve(&api, function, incoming, deadline.passed()).await))
 }
 
@@ -33,6 +39,7 @@ fn incoming(mut event: Value) -> Result<Incoming, InvokeError> {
     {
         *query = utf8_percent_encode(text, NOT_IN_A_QUERY).to_string().into();
     }
+    let cookies = cookies(&event);
     let request = lambda_http::request::from_str(&event.to_string())?;
     let last_of = |map: &lambda_http::aws_lambda_events::query_map::QueryMap| -> BTreeMap<String, String> {
         map.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -53,12 +60,19 @@ fn incoming(mut event: Value) -> Result<Incoming, InvokeError> {
         query: last_of(&request.query_string_parameters()),
         headers,
         request_id,
+        cookies,
         body: match request.into_body() {
             Body::Text(text) => text.into_bytes(),
             Body::Binary(bytes) => bytes,
             _ => Vec::new(),
         },
     })
+}
+
+/// Payload 2.0 has them in a list of their own, `name=value` each.
+fn cookies(event: &Value) -> Vec<String> {
+    let listed = event["cookies"].as_array().into_iter().flatten();
+    listed.filter_map(|cookie| cookie.as_str().map(str::to_owned)).collect()
 }
 
 fn outgoing(response: Response) -> Value {
@@ -68,7 +82,7 @@ fn outgoing(response: Response) -> Value {
         "statusCode": response.status,
         "headers": headers,
         "multiValueHeaders": {},
-        "cookies": [],
+        "cookies": response.cookies,
         "body": response.body,
         "isBase64Encoded": false,
     })

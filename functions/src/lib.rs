@@ -7,7 +7,9 @@ mod deadline;
 pub mod environment;
 mod fleet;
 mod http_event;
+mod https;
 mod jwks;
+mod oidc;
 mod queue_event;
 mod runtime;
 mod system;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::Context;
-use app::ports::{CloudWatch, Cml, Ec2, Events, Secrets};
+use app::ports::{CloudWatch, Cml, Ec2, Events, IdentityProvider, Sealer, Secrets};
 use http_api::auth::Authenticator;
 use http_api::{Function, Trigger};
 use serde_json::Value;
@@ -24,6 +26,7 @@ use serde_json::Value;
 use deadline::Deadline;
 
 pub use jwks::HttpKeys;
+pub use oidc::{OidcClient, OidcConfig};
 pub use runtime::run;
 pub use system::{OsRandom, SystemClock};
 
@@ -42,6 +45,10 @@ pub struct World {
     pub cml: Option<Arc<dyn Cml>>,
     /// CML credentials.
     pub secrets: Option<Arc<dyn Secrets>>,
+    /// Opens and seals what only we may read.
+    pub sealer: Option<Arc<dyn Sealer>>,
+    /// Where people sign in.
+    pub identity: Option<Arc<dyn IdentityProvider>>,
     /// The bus.
     pub events: Option<Arc<dyn Events>>,
 }

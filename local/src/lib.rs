@@ -18,6 +18,7 @@ mod problem;
 mod pump;
 mod queues;
 mod routed_cml;
+mod sealer;
 mod secrets;
 mod stack;
 mod stream;

@@ -63,7 +63,7 @@ fn greet(url: &str, options: &Options) {
         r#"
 CML Cloud Manager is at {url}   (documentation: {url}/api/docs, levers: {url}/dev)
 Fleet time runs {speed} times as fast as yours. Data: {data_dir}
-Users: admin, manager, user; password: test
+Users: admin, manager, user; password: test. By browser: {url}/api/auth/login?return_to=/api/docs
 
 Try:
   TOKEN=$(curl -s {url}/dev/oidc/token -d grant_type=password -d client_id={client} \

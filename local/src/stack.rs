@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::ports::{Clock, Events, Random};
+use app::ports::{Clock, Events, Random, Sealer};
 use app::settings::FLEET_CREDENTIALS_REF;
 use app::{Context, Settings};
 use aws::DynamoTable;
-use functions::{OsRandom, SystemClock, World};
-use http_api::auth::{AuthConfig, Authenticator};
+use functions::{OidcClient, OidcConfig, OsRandom, SystemClock, World};
+use http_api::auth::{AuthConfig, Authenticator, RoleRules};
 use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME};
 use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
 use local_state::Documents;
@@ -33,6 +33,7 @@ use crate::options::{self, Options};
 use crate::pump::{Parts, Pump};
 use crate::queues::DurableQueues;
 use crate::routed_cml::RoutedCml;
+use crate::sealer::LocalSealer;
 use crate::secrets::LocalSecrets;
 use crate::stream::TableStream;
 use crate::{backend_aws, cloud_aws, dynamo};
@@ -60,6 +61,7 @@ struct Ground {
     machine: Arc<dyn Clock>,
     fleet: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    sealer: Arc<dyn Sealer>,
 }
 
 impl Stack {
@@ -73,7 +75,8 @@ impl Stack {
         let documents = Documents::open(&options.data_dir.join("state.sqlite"))?;
         let machine: Arc<dyn Clock> = Arc::new(SystemClock);
         let fleet_clock = Arc::new(FleetClock::open(documents.clone(), machine.clone(), options.speed)?);
-        let ground = Ground { documents, machine, fleet: fleet_clock.clone(), random: Arc::new(OsRandom) };
+        let sealer = Arc::new(LocalSealer::open(&options.data_dir.join("sealing-key"))?);
+        let ground = Ground { documents, machine, fleet: fleet_clock.clone(), random: Arc::new(OsRandom), sealer };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
             .await
             .map_err(|source| StackError::Port { port: options.port, source })?;
@@ -85,13 +88,8 @@ impl Stack {
             options::Backend::Aws => backend_aws::open(&ground.documents).await?,
         };
         let (cloud, controllers) = ground.simulated_world()?;
-        let issuer = Issuer::open(
-            &format!("http://{address}"),
-            &ground.documents,
-            ground.machine.clone(),
-            ground.random.clone(),
-        )?;
-        let context = ground.context(&backend, settings(&options)?);
+        let issuer = ground.issuer(&format!("http://{address}"))?;
+        let context = ground.context(&backend, settings(&options, address)?);
         let settings = context.settings.clone();
         let ports = match options.cloud {
             options::Cloud::Simulated => Cloud { ec2: Arc::new(cloud.clone()), cloudwatch: Arc::new(cloud.clone()) },
@@ -171,9 +169,10 @@ fn lock(data_dir: &Path) -> Result<File, StackError> {
     }
 }
 
-fn settings(options: &Options) -> Result<Settings, StackError> {
-    let account = ACCOUNT.parse().map_err(|e: domain::InvalidField| StackError::Start(e.to_string()))?;
-    let mut settings = Settings::new(account);
+fn settings(options: &Options, address: SocketAddr) -> Result<Settings, StackError> {
+    let wrong = |error: domain::InvalidField| StackError::Start(error.to_string());
+    let mut settings = Settings::new(ACCOUNT.parse().map_err(wrong)?);
+    settings.public_url = Some(format!("http://{address}").parse().map_err(wrong)?);
     settings.default_ami_name = "cml-2.*".into();
     settings.safe_mode = options.safe_mode;
     settings.allow_loopback_controllers = true;
@@ -221,6 +220,11 @@ impl LoadSource for ControllerLoad {
 }
 
 impl Ground {
+    /// The development issuer, reached at `base_url`.
+    fn issuer(&self, base_url: &str) -> Result<Issuer, StackError> {
+        Ok(Issuer::open(base_url, &self.documents, self.machine.clone(), self.random.clone())?)
+    }
+
     fn simulated_world(&self) -> Result<(SimulatedCloud, Controllers), StackError> {
         let controllers =
             Controllers::new(self.documents.clone(), self.fleet.clone(), self.machine.clone(), self.random.clone());
@@ -249,6 +253,13 @@ impl Ground {
             issuer: issuer.url().to_owned(),
             audiences: vec![oidc::CLIENT_ID.to_owned()],
             leeway_secs: 30,
+            roles: RoleRules::usual(&[oidc::CLIENT_ID.to_owned()]),
+        };
+        let provider = OidcConfig {
+            issuer: issuer.url().to_owned(),
+            internal_issuer: issuer.url().to_owned(),
+            client_id: oidc::CLIENT_ID.to_owned(),
+            logout_url: None,
         };
         Ok(World {
             context,
@@ -257,6 +268,8 @@ impl Ground {
             cloudwatch: Some(cloud.cloudwatch),
             cml: Some(Arc::new(cml)),
             secrets: Some(Arc::new(secrets)),
+            sealer: Some(self.sealer.clone()),
+            identity: Some(Arc::new(OidcClient::new(provider, self.machine.clone())?)),
             events: Some(events),
         })
     }

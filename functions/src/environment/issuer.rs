@@ -1,32 +1,73 @@
 //! The issuer, for the functions whose row names it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::error::PortError;
+use app::ports::Clock;
+use app::store::Store;
 use async_trait::async_trait;
-use http_api::auth::{AuthConfig, Authenticator, KeySource};
+use domain::Role;
+use http_api::auth::{AuthConfig, Authenticator, KeySource, RoleRules, StoredKeys};
 use http_api::{Function, Port};
 
 use super::{Environment, EnvironmentError};
 use crate::{HttpKeys, SystemClock};
 
+const ROLE_CLAIMS: &str = "OIDC_ROLE_CLAIMS";
+const ROLE_NAMES: &str = "OIDC_ROLE_NAMES";
+
 /// Tells who calls. A function without an issuer believes no token, and needs no variable for it.
 pub(super) fn authenticator(
     environment: &Environment<'_>,
     function: &Function,
+    store: &Store,
 ) -> Result<Authenticator, EnvironmentError> {
     if !function.ports.contains(&Port::Issuer) {
-        let config = AuthConfig { issuer: String::new(), audiences: Vec::new(), leeway_secs: 0 };
+        let config =
+            AuthConfig { issuer: String::new(), audiences: Vec::new(), leeway_secs: 0, roles: RoleRules::usual(&[]) };
         return Ok(Authenticator::new(config, Arc::new(NoKeys), Arc::new(SystemClock)));
     }
-    let audiences = environment.required("OIDC_AUDIENCES")?;
+    let audiences: Vec<_> =
+        environment.required("OIDC_AUDIENCES")?.split(',').map(|text| text.trim().to_owned()).collect();
     let config = AuthConfig {
         issuer: environment.required("OIDC_ISSUER")?,
-        audiences: audiences.split(',').map(|text| text.trim().to_owned()).collect(),
+        roles: roles(environment, &audiences)?,
+        audiences,
         leeway_secs: environment.parsed("OIDC_LEEWAY_SECS", 60, "must be a whole number of seconds")?,
     };
-    let keys = HttpKeys::new(environment.required("OIDC_JWKS_URL")?)?;
-    Ok(Authenticator::new(config, Arc::new(keys), Arc::new(SystemClock)))
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let keys = StoredKeys::new(
+        config.issuer.clone(),
+        Arc::new(HttpKeys::new(environment.required("OIDC_JWKS_URL")?)?),
+        store.clone(),
+        Arc::clone(&clock),
+        function.ports.contains(&Port::TableWrite),
+    );
+    Ok(Authenticator::new(config, Arc::new(keys), clock))
+}
+
+/// Where roles are (`OIDC_ROLE_CLAIMS`: JSON pointers, separated by commas) and what they are called there
+/// (`OIDC_ROLE_NAMES`: JSON, `{"cml-admins": "admin"}`).
+fn roles(environment: &Environment<'_>, audiences: &[String]) -> Result<RoleRules, EnvironmentError> {
+    let wrong = |name: &str, message: String| EnvironmentError::Wrong { name: name.into(), message };
+    let mut rules = RoleRules::usual(audiences);
+    if let Some(claims) = environment.optional(ROLE_CLAIMS) {
+        rules.claims = claims.split(',').map(|text| text.trim().to_owned()).collect();
+        if let Some(bad) = rules.claims.iter().find(|pointer| !pointer.starts_with('/')) {
+            return Err(wrong(ROLE_CLAIMS, format!("must be JSON pointers such as /realm_access/roles, not {bad:?}")));
+        }
+    }
+    if let Some(names) = environment.optional(ROLE_NAMES) {
+        let names: BTreeMap<String, String> = serde_json::from_str(&names)
+            .map_err(|error| wrong(ROLE_NAMES, format!("must be JSON, of role names by role: {error}")))?;
+        for (theirs, ours) in names {
+            let role = Role::from_name(&ours)
+                .ok_or_else(|| wrong(ROLE_NAMES, format!("has {ours:?}, but roles are user, manager and admin")))?;
+            rules.names.insert(theirs, role);
+        }
+    }
+    Ok(rules)
 }
 
 /// The keys of no issuer.

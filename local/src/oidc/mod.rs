@@ -2,6 +2,7 @@
 //! Keycloak's. Only in the local stack, never in a Lambda.
 
 mod authorize;
+mod families;
 mod keys;
 mod token;
 mod users;
@@ -22,8 +23,9 @@ pub use keys::KeyError;
 
 use authorize::Grant;
 pub(crate) use authorize::is_loopback;
+use families::Families;
 use keys::SigningKey;
-use token::Kind;
+use token::{Kind, Marks};
 
 /// The one client, as in the Keycloak realm that is shipped.
 pub const CLIENT_ID: &str = "cml-cloud-manager-public";
@@ -41,6 +43,7 @@ struct Inner {
     random: Arc<dyn Random>,
     /// Authorization codes handed out and not yet used.
     codes: Mutex<BTreeMap<String, Grant>>,
+    families: Families,
 }
 
 impl Issuer {
@@ -56,7 +59,8 @@ impl Issuer {
     ) -> Result<Self, KeyError> {
         let key = SigningKey::open(documents)?;
         let url = format!("{base_url}{PATH}");
-        Ok(Self(Arc::new(Inner { url, key, machine, random, codes: Mutex::default() })))
+        let families = Families::new(documents.clone());
+        Ok(Self(Arc::new(Inner { url, key, machine, random, codes: Mutex::default(), families })))
     }
 
     /// Its identifier.
@@ -77,7 +81,7 @@ impl Issuer {
     /// No such user, or the key cannot sign.
     pub(crate) fn access_token(&self, username: &str) -> Result<String, KeyError> {
         let user = users::find(username).ok_or(KeyError::NoUser)?;
-        self.sign(user, Kind::Access, None)
+        self.sign(user, Kind::Access, Marks { id: self.id(), ..Marks::default() })
     }
 
     /// Its routes, below [`PATH`].
@@ -87,6 +91,7 @@ impl Issuer {
             .route("/jwks", get(jwks))
             .route("/authorize", get(authorize::show).post(authorize::sign_in))
             .route("/token", post(token::token))
+            .route("/revoke", post(token::revoke))
             .route("/userinfo", get(userinfo).post(userinfo))
             .route("/logout", get(logout).post(logout))
             .with_state(self.clone())
@@ -94,6 +99,11 @@ impl Issuer {
 
     fn now(&self) -> i64 {
         self.0.machine.now().as_second()
+    }
+
+    /// An id of a token or of a family of them.
+    fn id(&self) -> String {
+        crate::queues::uuid(self.0.random.next())
     }
 
     /// A secret nobody can guess: 256 bits.
@@ -108,6 +118,7 @@ async fn discovery(State(issuer): State<Issuer>) -> Json<Value> {
         "issuer": url,
         "authorization_endpoint": format!("{url}/authorize"),
         "token_endpoint": format!("{url}/token"),
+        "revocation_endpoint": format!("{url}/revoke"),
         "userinfo_endpoint": format!("{url}/userinfo"),
         "jwks_uri": format!("{url}/jwks"),
         "end_session_endpoint": format!("{url}/logout"),
@@ -117,6 +128,8 @@ async fn discovery(State(issuer): State<Issuer>) -> Json<Value> {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": ["none"],
+        "revocation_endpoint_auth_methods_supported": ["none"],
+        "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["openid", "profile"],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "preferred_username", "realm_access"],
@@ -152,8 +165,11 @@ async fn userinfo(State(issuer): State<Issuer>, headers: HeaderMap) -> Response 
     }
 }
 
-/// There is no session here to end: the sign-in form is shown each time. It only leads back.
-async fn logout(Query(query): Query<BTreeMap<String, String>>) -> Response {
+/// The sign-in form is shown each time, so that only the refresh tokens of the id token's sign-in are left to end.
+async fn logout(State(issuer): State<Issuer>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+    if let Some(token) = query.get("id_token_hint") {
+        issuer.end(token, Kind::Id);
+    }
     match query.get("post_logout_redirect_uri").filter(|uri| authorize::is_loopback(uri)) {
         Some(uri) => match authorize::with_parameters(uri, &[("state", query.get("state").map(String::as_str))]) {
             Some(uri) => Redirect::to(&uri).into_response(),

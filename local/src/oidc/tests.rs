@@ -1,3 +1,5 @@
+mod sessions;
+
 use app::testing::{CountingRandom, ManualClock};
 use axum::body::Body;
 use base64::Engine;
@@ -71,6 +73,13 @@ impl Bench {
             ("redirect_uri", REDIRECT),
             ("code_verifier", verifier),
         ];
+        let (response, body) = self.post("/token", &form).await;
+        (response.status(), serde_json::from_str(&body).unwrap())
+    }
+
+    async fn refresh(&self, token: &Value) -> (StatusCode, Value) {
+        let token = token.as_str().unwrap();
+        let form = [("grant_type", "refresh_token"), ("client_id", CLIENT_ID), ("refresh_token", token)];
         let (response, body) = self.post("/token", &form).await;
         (response.status(), serde_json::from_str(&body).unwrap())
     }
@@ -189,4 +198,36 @@ async fn the_key_survives_a_restart_and_errors_are_those_of_rfc_6749() {
         assert!(response.status().is_client_error());
         assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["error"], error);
     }
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_good_once_and_used_again_it_ends_its_family_and_no_other() {
+    let bench = bench();
+    let (_, mine) = bench.redeem(&bench.code().await, VERIFIER).await;
+    let (_, other) = bench.redeem(&bench.code().await, VERIFIER).await;
+    let (status, next) = bench.refresh(&mine["refresh_token"]).await;
+    assert_eq!(status, 200);
+    assert_ne!(next["refresh_token"], mine["refresh_token"]);
+    for token in [&mine["refresh_token"], &next["refresh_token"]] {
+        let (status, answer) = bench.refresh(token).await;
+        assert_eq!((status.as_u16(), &answer["error"]), (400, &json!("invalid_grant")));
+    }
+    assert_eq!(bench.refresh(&other["refresh_token"]).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_revoked_refresh_token_and_those_of_a_sign_out_are_good_for_nothing() {
+    let bench = bench();
+    let (_, tokens) = bench.redeem(&bench.code().await, VERIFIER).await;
+    let token = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(bench.post("/revoke", &[("token", token)]).await.0.status(), 401);
+    for _ in 0..2 {
+        let form = [("client_id", CLIENT_ID), ("token", token), ("token_type_hint", "refresh_token")];
+        assert_eq!(bench.post("/revoke", &form).await.0.status(), 200);
+    }
+    assert_eq!(bench.refresh(&tokens["refresh_token"]).await.0, 400);
+    let (_, tokens) = bench.redeem(&bench.code().await, VERIFIER).await;
+    let path = format!("/logout?id_token_hint={}", tokens["id_token"].as_str().unwrap());
+    assert_eq!(bench.call(Request::get(path).body(Body::empty()).unwrap()).await.0.status(), 200);
+    assert_eq!(bench.refresh(&tokens["refresh_token"]).await.0, 400);
 }

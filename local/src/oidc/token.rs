@@ -8,7 +8,7 @@ use axum::{Form, Json};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, PRAGMA};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::keys::KeyError;
 use super::users::{self, User};
@@ -52,12 +52,37 @@ struct Claims {
     realm_access: Option<Roles>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
+    /// The sign-in it comes from: the family of its refresh tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
     scope: String,
+}
+
+/// What one token has that others of its kind have not.
+#[derive(Default)]
+pub(super) struct Marks {
+    pub(super) id: String,
+    pub(super) family: Option<String>,
+    pub(super) nonce: Option<String>,
+}
+
+/// What a request for tokens is granted.
+struct Granted {
+    user: &'static User,
+    nonce: Option<String>,
+    /// The refresh token it was granted for: family and id.
+    refreshed: Option<(String, String)>,
+}
+
+impl Granted {
+    fn new(user: &'static User, nonce: Option<String>) -> Self {
+        Self { user, nonce, refreshed: None }
+    }
 }
 
 impl Issuer {
     /// A token for that user.
-    pub(super) fn sign(&self, user: &User, kind: Kind, nonce: Option<String>) -> Result<String, KeyError> {
+    pub(super) fn sign(&self, user: &User, kind: Kind, marks: Marks) -> Result<String, KeyError> {
         let now = self.now();
         let lifetime = if kind == Kind::Refresh { REFRESH_SECS } else { ACCESS_SECS };
         self.0.key.sign(&Claims {
@@ -69,22 +94,41 @@ impl Issuer {
             typ: kind,
             iat: now,
             exp: now + lifetime,
-            jti: crate::queues::uuid(self.0.random.next()),
+            jti: marks.id,
             preferred_username: user.name.to_owned(),
             realm_access: (kind == Kind::Access).then(|| Roles { roles: vec![user.role.to_owned()] }),
-            nonce,
+            nonce: marks.nonce,
+            sid: marks.family,
             scope: "openid profile".to_owned(),
         })
     }
 
     /// The user of a token of that kind which is ours and has not expired.
     pub(super) fn verify(&self, token: &str, kind: Kind) -> Option<&'static User> {
-        let claims: Claims = self.0.key.verify(token)?;
-        let good = claims.typ == kind && claims.iss == self.url() && claims.exp > self.now();
-        good.then(|| users::by_id(&claims.sub)).flatten()
+        let claims = self.claims(token, kind)?;
+        users::by_id(&claims.sub).filter(|_| claims.exp > self.now())
     }
 
-    fn grant(&self, form: &BTreeMap<String, String>) -> Result<(&'static User, Option<String>), Refusal> {
+    fn claims(&self, token: &str, kind: Kind) -> Option<Claims> {
+        self.0.key.verify(token).filter(|claims: &Claims| claims.typ == kind && claims.iss == self.url())
+    }
+
+    /// Ends the family of a token of that kind, expired or not.
+    pub(super) fn end(&self, token: &str, kind: Kind) {
+        if let Some(family) = self.claims(token, kind).and_then(|claims| claims.sid)
+            && let Err(error) = self.0.families.end(&family)
+        {
+            tracing::error!(%error, "the issuer cannot end a sign-in");
+        }
+    }
+
+    fn refreshed(&self, token: &str) -> Option<Granted> {
+        let claims = self.claims(token, Kind::Refresh).filter(|claims| claims.exp > self.now())?;
+        let user = users::by_id(&claims.sub)?;
+        Some(Granted { user, nonce: None, refreshed: Some((claims.sid?, claims.jti)) })
+    }
+
+    fn grant(&self, form: &BTreeMap<String, String>) -> Result<Granted, Refusal> {
         let field = |name: &'static str| {
             form.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or(Refusal::missing(name))
         };
@@ -98,15 +142,12 @@ impl Issuer {
                         && field("code_verifier").is_ok_and(|verifier| grant.fits(verifier))
                 });
                 let refusal = Refusal::grant("the code is unknown, used, older than a minute, or not for this caller");
-                grant.map(|grant| (grant.user, grant.nonce)).ok_or(refusal)
+                grant.map(|grant| Granted::new(grant.user, grant.nonce)).ok_or(refusal)
             }
             "password" => users::sign_in(field("username")?, field("password")?)
-                .map(|user| (user, None))
+                .map(|user| Granted::new(user, None))
                 .ok_or(Refusal::grant("the user name or the password is wrong")),
-            "refresh_token" => self
-                .verify(field("refresh_token")?, Kind::Refresh)
-                .map(|user| (user, None))
-                .ok_or(Refusal::grant("the refresh token is not valid any more")),
+            "refresh_token" => self.refreshed(field("refresh_token")?).ok_or(Refusal::refresh()),
             _ => {
                 let known = "must be authorization_code, password or refresh_token".into();
                 Err(Refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type", known))
@@ -126,6 +167,10 @@ impl Refusal {
     fn grant(why: &str) -> Self {
         Self(StatusCode::BAD_REQUEST, "invalid_grant", why.into())
     }
+
+    fn refresh() -> Self {
+        Self::grant("the refresh token is not valid any more")
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -138,26 +183,55 @@ impl IntoResponse for Refusal {
 
 /// `POST /token`.
 pub(super) async fn token(State(issuer): State<Issuer>, Form(form): Form<BTreeMap<String, String>>) -> Response {
-    let (user, nonce) = match issuer.grant(&form) {
+    let granted = match issuer.grant(&form) {
         Ok(granted) => granted,
         Err(refusal) => return refusal.into_response(),
     };
-    let tokens = || {
-        Ok::<_, KeyError>(json!({
-            "access_token": issuer.sign(user, Kind::Access, None)?,
-            "id_token": issuer.sign(user, Kind::Id, nonce)?,
-            "refresh_token": issuer.sign(user, Kind::Refresh, None)?,
-            "token_type": "Bearer",
-            "expires_in": ACCESS_SECS,
-            "refresh_expires_in": REFRESH_SECS,
-            "scope": "openid profile",
-        }))
-    };
-    match tokens() {
-        Ok(tokens) => ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(tokens)).into_response(),
+    match issuer.tokens(granted) {
+        Ok(Some(tokens)) => ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(tokens)).into_response(),
+        Ok(None) => Refusal::refresh().into_response(),
         Err(error) => {
             tracing::error!(%error, "the issuer cannot sign");
             Refusal(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "see the log".into()).into_response()
         }
+    }
+}
+
+/// `POST /revoke` (RFC 7009): the answer is the same whether or not there was such a token.
+pub(super) async fn revoke(State(issuer): State<Issuer>, Form(form): Form<BTreeMap<String, String>>) -> Response {
+    if form.get("client_id").map(String::as_str) != Some(CLIENT_ID) {
+        return Refusal(StatusCode::UNAUTHORIZED, "invalid_client", "there is no such client".into()).into_response();
+    }
+    match form.get("token") {
+        Some(token) => {
+            issuer.end(token, Kind::Refresh);
+            StatusCode::OK.into_response()
+        }
+        None => Refusal::missing("token").into_response(),
+    }
+}
+
+impl Issuer {
+    /// The tokens; none when the refresh token was used before.
+    fn tokens(&self, granted: Granted) -> Result<Option<Value>, KeyError> {
+        let Granted { user, nonce, refreshed } = granted;
+        let (family, before) = match refreshed {
+            Some((family, before)) => (family, Some(before)),
+            None => (self.id(), None),
+        };
+        let (now, next) = (self.now(), self.id());
+        if !self.0.families.turn(&family, before.as_deref(), &next, now, now + REFRESH_SECS)? {
+            return Ok(None);
+        }
+        let marks = |id, nonce| Marks { id, nonce, family: Some(family.clone()) };
+        Ok(Some(json!({
+            "access_token": self.sign(user, Kind::Access, marks(self.id(), None))?,
+            "id_token": self.sign(user, Kind::Id, marks(self.id(), nonce))?,
+            "refresh_token": self.sign(user, Kind::Refresh, marks(next, None))?,
+            "token_type": "Bearer",
+            "expires_in": ACCESS_SECS,
+            "refresh_expires_in": REFRESH_SECS,
+            "scope": "openid profile",
+        })))
     }
 }

@@ -4,7 +4,10 @@ pub mod context;
 pub mod error;
 pub mod message;
 pub mod ports;
+pub mod public_url;
+pub mod secret;
 pub mod settings;
+pub mod sign_in;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -12,4 +15,5 @@ pub mod use_cases;
 
 pub use context::Context;
 pub use error::AppError;
+pub use public_url::PublicUrl;
 pub use settings::Settings;

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::power::PowerPolicy;
+use domain::session::Lifetimes;
 use domain::worker::CmlAddress;
 use domain::{AccountId, Region, SignedDuration};
+
+use crate::public_url::PublicUrl;
 
 /// The reference of the fleet's default CML credentials.
 pub const FLEET_CREDENTIALS_REF: &str = "fleet";
@@ -30,6 +33,10 @@ pub struct Settings {
     pub sample_retention: SignedDuration,
     /// How long ended operations are kept.
     pub operation_retention: SignedDuration,
+    /// Where browsers reach us. Without it nobody signs in with one.
+    pub public_url: Option<PublicUrl>,
+    /// How long browser sessions last, machine time.
+    pub sessions: Lifetimes,
     /// Decide and record, act on nothing.
     pub safe_mode: bool,
     /// Whether controllers may be on loopback: the local stack's are.
@@ -50,6 +57,8 @@ impl Settings {
             cml_address: CmlAddress::Public,
             sample_retention: SignedDuration::from_hours(24 * 30),
             operation_retention: SignedDuration::from_hours(24 * 90),
+            public_url: None,
+            sessions: Lifetimes::default(),
             safe_mode: false,
             allow_loopback_controllers: false,
         }

@@ -1,5 +1,6 @@
-//! The table, the queues and the bus on AWS: DynamoDB, SQS and EventBridge behind the ports of `app`; with the feature
-//! `secrets` also CML credentials in Secrets Manager.
+//! The table, the queues and the bus on AWS: DynamoDB, SQS and EventBridge behind the ports of `app`;
+//! with the feature `secrets` also CML credentials in Secrets Manager, and with `kms` the sealing of what
+//! only we may read.
 //!
 //! Only small SDKs are linked here, so that the functions that need nothing else start fast.
 
@@ -7,9 +8,12 @@ mod attempts;
 mod attributes;
 mod conditions;
 mod config;
+pub mod envelope;
 mod error;
 mod events;
 mod item;
+#[cfg(feature = "kms")]
+mod kms;
 mod position;
 mod queues;
 mod schema;
@@ -19,6 +23,8 @@ mod table;
 
 pub use config::{sdk_config, sdk_config_for};
 pub use events::EventBridgeEvents;
+#[cfg(feature = "kms")]
+pub use kms::KmsSealer;
 pub use queues::SqsQueues;
 pub use schema::create_table;
 #[cfg(feature = "secrets")]

@@ -4,6 +4,7 @@
 //! random numbers are arguments, and every judgement says why in words a user can read. What is
 //! stored, sent or shown has its own types elsewhere; these never derive serde.
 
+pub mod access;
 pub mod activity;
 pub mod actor;
 #[cfg(test)]
@@ -15,8 +16,10 @@ pub mod metrics;
 pub mod operation;
 pub mod power;
 pub mod price;
+pub mod session;
 pub mod worker;
 
+pub use access::{ApiKey, ApiKeyId, KeyKind, KeyRefusal, Right, Scope};
 pub use actor::{Actor, Role};
 pub use id::{AccountId, InstanceId, OperationId, Place, Region, WorkerId};
 pub use invalid::{Invalid, InvalidField};

@@ -9,7 +9,7 @@ use app::ports::Queue;
 
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::request::Request;
+use crate::request::{Request, Via};
 use crate::response::Response;
 
 /// One Lambda function: an endpoint or a consumer.
@@ -80,6 +80,14 @@ pub enum Port {
     SecretsRead,
     /// Writes CML credentials.
     SecretsWrite,
+    /// Notes the use of API keys and of nonces, and nothing else in the table.
+    CredentialUse,
+    /// Sends people to the issuer, and fetches and revokes their tokens there.
+    SignIn,
+    /// Encrypts what only we may read.
+    Seal,
+    /// Decrypts it.
+    Unseal,
 }
 
 /// What starts a function.
@@ -157,14 +165,47 @@ pub struct BodySchema {
 /// Who may call an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// Anybody. (What judges a session by itself is public too.)
     Public,
-    /// A signed-in caller of at least this role.
+    /// A caller of at least this role: by token, session, or an API key with the group's scope.
     Role(Role),
+    /// A person of at least this role: by token or session. No key makes keys.
+    Person(Role),
+    /// As [`Role`](Access::Role), and by a signed request: what machines do.
+    Machine(Role),
+}
+
+impl Access {
+    /// The least role; none for anybody.
+    #[must_use]
+    pub fn least_role(self) -> Option<Role> {
+        match self {
+            Self::Public => None,
+            Self::Role(role) | Self::Person(role) | Self::Machine(role) => Some(role),
+        }
+    }
+
+    /// Whether a caller may show who they are in that way.
+    #[must_use]
+    pub fn takes(self, via: Via) -> bool {
+        match via {
+            Via::Token | Via::Session => self != Self::Public,
+            Via::ApiKey => matches!(self, Self::Role(_) | Self::Machine(_)),
+            Via::Signature => matches!(self, Self::Machine(_)),
+        }
+    }
 }
 
 /// The code of an endpoint.
 pub type Handler = for<'a> fn(&'a Api, &'a Request) -> BoxFuture<'a, Result<Response, Problem>>;
+
+impl Endpoint {
+    /// Whether it changes anything.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        !matches!(self.method, "GET" | "HEAD")
+    }
+}
 
 impl Function {
     /// The longest that one invocation may take; Lambda's `Timeout`. HTTP stays below API Gateway's

@@ -6,7 +6,9 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, Content, InfoBuilder, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder,
@@ -14,9 +16,13 @@ use utoipa::openapi::{
 };
 
 use crate::function::{Access, BodySchema, Endpoint, Function};
+use crate::request::Via;
 use crate::table::FUNCTIONS;
 
 const BEARER: &str = "bearer";
+const SESSION: &str = "session";
+const API_KEY: &str = "api_key";
+const SIGNATURE: &str = "signature";
 const ABOUT: &str = "Fleets of Cisco Modeling Labs workers on EC2: up when someone needs them, off when nobody does, \
 and everyone can see why.\n\nAnything slow answers 202 with an operation and where to follow it. Errors are \
 application/problem+json (RFC 9457). Every answer carries X-Request-Id, which finds it in the log. Roles include those \
@@ -41,6 +47,18 @@ pub fn document() -> Value {
         .fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema))
         .schema("Problem", problem_schema())
         .security_scheme(BEARER, SecurityScheme::Http(bearer))
+        .security_scheme(
+            SESSION,
+            in_cookie("__Host-session", "A browser session. Changes also need an Origin of ours."),
+        )
+        .security_scheme(
+            API_KEY,
+            in_header("x-api-key", "A key made at POST /api/api-keys, with the scope of the group."),
+        )
+        .security_scheme(
+            SIGNATURE,
+            in_header("x-ccm-signature", "HMAC-SHA256 of the request, with x-ccm-key, x-ccm-time and x-ccm-nonce."),
+        )
         .build();
     let info = InfoBuilder::new()
         .title("CML Cloud Manager")
@@ -58,6 +76,14 @@ pub fn document() -> Value {
     serde_json::to_value(document).unwrap_or_default()
 }
 
+fn in_header(name: &str, what: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, what)))
+}
+
+fn in_cookie(name: &str, what: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, what)))
+}
+
 /// The groups in the table's order.
 fn groups() -> Vec<&'static str> {
     let mut groups = Vec::new();
@@ -71,10 +97,13 @@ fn groups() -> Vec<&'static str> {
 
 /// The role an endpoint needs, by name.
 fn least_role(access: Access) -> &'static str {
-    match access {
-        Access::Public => "public",
-        Access::Role(role) => role.name(),
-    }
+    access.least_role().map_or("public", domain::Role::name)
+}
+
+/// The credentials an endpoint takes.
+fn schemes(access: Access) -> impl Iterator<Item = &'static str> {
+    let all = [(Via::Token, BEARER), (Via::Session, SESSION), (Via::ApiKey, API_KEY), (Via::Signature, SIGNATURE)];
+    all.into_iter().filter(move |(via, _)| access.takes(*via)).map(|(_, scheme)| scheme)
 }
 
 fn method(endpoint: &Endpoint) -> HttpMethod {
@@ -88,10 +117,7 @@ fn method(endpoint: &Endpoint) -> HttpMethod {
 }
 
 fn operation(function: &Function, endpoint: &Endpoint) -> Operation {
-    let security = match endpoint.access {
-        Access::Public => vec![],
-        Access::Role(_) => vec![SecurityRequirement::new(BEARER, [""; 0])],
-    };
+    let security = schemes(endpoint.access).map(|scheme| SecurityRequirement::new(scheme, [""; 0])).collect::<Vec<_>>();
     let mut operation = OperationBuilder::new()
         .operation_id(Some(function.name))
         .tag(endpoint.group)
@@ -121,13 +147,9 @@ fn request_body(body: BodySchema) -> RequestBody {
         .build()
 }
 
-fn is_change(endpoint: &Endpoint) -> bool {
-    endpoint.method != "GET"
-}
-
 /// Where `If-Match` applies: changes of one thing that there is already.
 fn takes_version(endpoint: &Endpoint) -> bool {
-    is_change(endpoint) && path_parameters(endpoint).next().is_some()
+    endpoint.is_change() && path_parameters(endpoint).next().is_some()
 }
 
 /// Where `Idempotency-Key` applies: what starts something.
@@ -179,12 +201,13 @@ fn success(function: &Function, endpoint: &Endpoint) -> ResponseBuilder {
     let meaning = match status {
         202 => "Accepted; the operation says how it goes.",
         204 => "Done.",
+        302 => "The browser goes on.",
         _ => "All is well.",
     };
     let mut response = ResponseBuilder::new().description(meaning);
     response = match schema {
         Some(name) => response.content("application/json", Content::new(Some(schema_ref(name)))),
-        None if status == 204 => response,
+        None if matches!(status, 204 | 302) => response,
         None => {
             let (media_type, kind) = match function.name {
                 "docs" => ("text/html", Type::String),
@@ -194,8 +217,10 @@ fn success(function: &Function, endpoint: &Endpoint) -> ResponseBuilder {
             response.content(media_type, Content::new(Some(ObjectBuilder::new().schema_type(kind))))
         }
     };
-    if status == 202 {
-        response = response.header("Location", header("Where to follow the operation."));
+    match status {
+        202 => response = response.header("Location", header("Where to follow the operation.")),
+        302 => response = response.header("Location", header("Where the browser goes.")),
+        _ => {}
     }
     if schema == Some("Worker") {
         response = response.header("ETag", header("The version, for If-Match."));
@@ -210,13 +235,18 @@ fn header(what: &str) -> Header {
 /// The problems that can happen to an endpoint: status, when.
 fn problems(function: &Function, endpoint: &Endpoint) -> Vec<(u16, &'static str)> {
     let has_body = endpoint.body.is_some();
-    let has_input = has_body || is_change(endpoint) || !endpoint.query.is_empty();
+    let has_input = has_body || endpoint.is_change() || !endpoint.query.is_empty();
+    // These judge the browser's session by themselves.
+    let by_session = matches!(function.name, "refresh-session" | "session");
+    let by_origin = matches!(function.name, "refresh-session" | "logout");
     let all = [
         (400, "The request is malformed.", has_input),
-        (401, "There is no valid token.", endpoint.access != Access::Public),
-        (403, "The role is not enough.", endpoint.access != Access::Public),
+        (401, "There is no valid credential.", endpoint.access != Access::Public || by_session),
+        (403, "The role, or the scope of the key, is not enough.", endpoint.access != Access::Public),
+        (403, "The page that sends the cookie is of another site.", by_origin),
+        (403, "The identity provider's token gives no role here.", function.name == "callback"),
         (404, "There is no such thing.", path_parameters(endpoint).next().is_some()),
-        (409, "The current state stands in the way.", is_change(endpoint)),
+        (409, "The current state stands in the way.", endpoint.is_change()),
         (412, "If-Match is not the current version.", takes_version(endpoint)),
         (413, "The body is too large.", has_body),
         (415, "The body is not application/json.", has_body),

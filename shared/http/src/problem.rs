@@ -26,6 +26,8 @@ pub struct Problem {
     pub errors: Vec<(String, String)>,
     /// Headers that belong to the status.
     pub headers: Vec<(&'static str, String)>,
+    /// `Set-Cookie` values.
+    pub cookies: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -48,7 +50,7 @@ struct FieldWire<'a> {
 
 impl Problem {
     fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: vec![], headers: vec![] }
+        Self { status, code, detail: detail.into(), errors: vec![], headers: vec![], cookies: vec![] }
     }
 
     /// 400.
@@ -79,6 +81,25 @@ impl Problem {
     #[must_use]
     pub fn not_allowed(detail: impl Into<String>) -> Self {
         Self::new(403, "forbidden", detail)
+    }
+
+    /// 403: a page of another site had the browser send its cookie.
+    #[must_use]
+    pub fn cross_origin(ours: &str) -> Self {
+        Self::new(403, "cross_origin", format!("A change with a session cookie needs the header Origin: {ours}."))
+    }
+
+    /// 400: a sign-in by browser that cannot be finished.
+    #[must_use]
+    pub fn sign_in_failed(detail: impl Into<String>) -> Self {
+        Self::new(400, "sign_in_failed", detail)
+    }
+
+    /// 401: the session goes on, after a refresh.
+    #[must_use]
+    pub fn session_refresh_needed() -> Self {
+        let detail = "The session has to be refreshed: POST /api/auth/refresh, then the same request again.";
+        Self { code: "session_refresh_needed", ..Self::unauthorized(detail, None) }
     }
 
     /// 404.
@@ -126,6 +147,21 @@ impl Problem {
         problem
     }
 
+    /// The same, to be tried again after so many seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.headers.retain(|(name, _)| *name != "retry-after");
+        self.headers.push(("retry-after", seconds.to_string()));
+        self
+    }
+
+    /// The same with a whole `Set-Cookie` value.
+    #[must_use]
+    pub fn cookie(mut self, set_cookie: impl Into<String>) -> Self {
+        self.cookies.push(set_cookie.into());
+        self
+    }
+
     /// 503: it was given up before it was done.
     #[must_use]
     pub fn out_of_time() -> Self {
@@ -168,6 +204,7 @@ impl Problem {
         let mut response = Response::json(self.status, &wire);
         response.headers = vec![("content-type", "application/problem+json".into())];
         response.headers.extend(self.headers.iter().cloned());
+        response.cookies.clone_from(&self.cookies);
         response
     }
 }
@@ -240,7 +277,7 @@ fn causes(error: &AppError) -> String {
 }
 
 /// The text with a capital letter, as a sentence begins.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

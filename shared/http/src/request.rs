@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Actor, Invalid, InvalidField, OperationId, Role, WorkerId};
+use domain::session::Person;
+use domain::{Actor, ApiKeyId, Invalid, InvalidField, OperationId, Role, WorkerId};
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
@@ -19,9 +20,43 @@ pub struct Caller {
     pub username: String,
     /// The greatest role they have.
     pub role: Role,
+    /// How they showed who they are.
+    pub via: Via,
+}
+
+/// How a caller showed who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// An access token of the issuer.
+    Token,
+    /// A browser session.
+    Session,
+    /// An API key, as it is.
+    ApiKey,
+    /// A request signed with a key.
+    Signature,
+}
+
+impl Via {
+    /// The name in answers and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::ApiKey => "api_key",
+            Self::Signature => "signature",
+        }
+    }
 }
 
 impl Caller {
+    /// The caller as a person, for what people keep: keys, sessions.
+    #[must_use]
+    pub fn person(&self) -> Person {
+        Person { subject: self.subject.clone(), username: self.username.clone(), role: self.role }
+    }
+
     /// The caller as the actor of an event.
     #[must_use]
     pub fn actor(&self) -> Actor {
@@ -40,6 +75,8 @@ pub struct Request {
     pub query: BTreeMap<String, String>,
     /// Headers, names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// Cookies as the browser sent them, `name=value` each.
+    pub cookies: Vec<String>,
     /// The body.
     pub body: Vec<u8>,
     /// Who calls; null on public endpoints.
@@ -55,6 +92,12 @@ impl Request {
         self.caller.as_ref().ok_or_else(|| Problem::unauthorized("Sign in first.", None))
     }
 
+    /// The value of a cookie; none when it is absent or sent twice.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        cookie(&self.cookies, name)
+    }
+
     /// The worker in the path. A malformed id is a worker that does not exist.
     ///
     /// # Errors
@@ -62,6 +105,15 @@ impl Request {
     pub fn worker_id(&self) -> Result<WorkerId, Problem> {
         let text = self.path_parameters.get("worker_id").map_or("", String::as_str);
         text.parse().map_err(|_| Problem::not_found("worker", text))
+    }
+
+    /// The API key in the path. A malformed id is a key that does not exist.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn key_id(&self) -> Result<ApiKeyId, Problem> {
+        let text = self.path_parameters.get("key_id").map_or("", String::as_str);
+        text.parse().map_err(|_| Problem::not_found("API key", text))
     }
 
     /// The operation in the path. A malformed id is an operation that does not exist.
@@ -153,4 +205,17 @@ impl Request {
             Problem::invalid(&invalid)
         })
     }
+}
+
+/// The value of a cookie. One that is there twice is nobody's: which of the two was set by us cannot be told.
+#[must_use]
+pub(crate) fn cookie<'a>(cookies: &'a [String], name: &str) -> Option<&'a str> {
+    let mut values = cookies
+        .iter()
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(has, _)| *has == name)
+        .map(|(_, value)| value);
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
 }

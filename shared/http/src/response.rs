@@ -9,6 +9,8 @@ pub struct Response {
     pub status: u16,
     /// Headers, in order; names in lower case.
     pub headers: Vec<(&'static str, String)>,
+    /// `Set-Cookie` values, in order.
+    pub cookies: Vec<String>,
     /// The body, text.
     pub body: String,
 }
@@ -19,19 +21,33 @@ impl Response {
     pub fn json<T: Serialize>(status: u16, body: &T) -> Self {
         // Wire types are structs of plain data: they always serialise.
         let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status, headers: vec![("content-type", "application/json".into())], body }
+        Self { status, headers: vec![("content-type", "application/json".into())], cookies: vec![], body }
     }
 
     /// A text answer of another type.
     #[must_use]
     pub fn text(content_type: &str, body: String) -> Self {
-        Self { status: 200, headers: vec![("content-type", content_type.into())], body }
+        Self { status: 200, headers: vec![("content-type", content_type.into())], cookies: vec![], body }
     }
 
     /// 204.
     #[must_use]
     pub fn no_content() -> Self {
-        Self { status: 204, headers: vec![], body: String::new() }
+        Self { status: 204, headers: vec![], cookies: vec![], body: String::new() }
+    }
+
+    /// 302 to another place.
+    #[must_use]
+    pub fn found(location: impl Into<String>) -> Self {
+        let headers = vec![("location", location.into())];
+        Self { status: 302, headers, cookies: vec![], body: String::new() }
+    }
+
+    /// Sets a cookie: a whole `Set-Cookie` value.
+    #[must_use]
+    pub fn cookie(mut self, set_cookie: impl Into<String>) -> Self {
+        self.cookies.push(set_cookie.into());
+        self
     }
 
     /// Adds a header.

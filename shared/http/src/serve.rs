@@ -9,7 +9,8 @@ use futures::future::{Either, select};
 use tracing::Instrument;
 
 use crate::api::Api;
-use crate::function::{Access, Endpoint, Function};
+use crate::auth;
+use crate::function::{Endpoint, Function};
 use crate::problem::Problem;
 use crate::request::{BODY_MAX_BYTES, Caller, Request};
 use crate::response::Response;
@@ -28,6 +29,8 @@ pub struct Incoming {
     pub query: BTreeMap<String, String>,
     /// Headers, names in lower case; the values of a repeated one joined by commas.
     pub headers: BTreeMap<String, String>,
+    /// Cookies, `name=value` each.
+    pub cookies: Vec<String>,
     /// The body, base64 already taken off.
     pub body: Vec<u8>,
     /// The gateway's id of this request. Never taken from the client: it is what finds the log.
@@ -75,7 +78,7 @@ async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Re
     if incoming.body.len() > BODY_MAX_BYTES {
         return Err(Problem::too_large(BODY_MAX_BYTES));
     }
-    let caller = admit(api, endpoint, incoming.headers.get("authorization").map(String::as_str)).await?;
+    let caller = admit(api, endpoint, &incoming).await?;
     if endpoint.body.is_none() && endpoint.method != "GET" && !incoming.body.is_empty() {
         crate::body::parse::<NoBody>(&incoming.body)?;
     }
@@ -84,9 +87,15 @@ async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Re
         path_parameters: incoming.path_parameters,
         query: incoming.query,
         headers: incoming.headers,
+        cookies: incoming.cookies,
         body: incoming.body,
         caller,
     };
+    if endpoint.is_change() {
+        // A header that is none is refused even where it would say nothing.
+        request.if_match()?;
+        request.idempotency_key()?;
+    }
     (endpoint.handler)(api, &request).await
 }
 
@@ -96,22 +105,29 @@ async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Re
 struct NoBody {}
 
 /// Who calls, if they may. A public endpoint asks nobody, so that a stale token does not lock one out of it.
-async fn admit(api: &Api, endpoint: &Endpoint, authorization: Option<&str>) -> Result<Option<Caller>, Problem> {
-    let Access::Role(needed) = endpoint.access else { return Ok(None) };
-    let caller = api.auth.authenticate(authorization).await?;
+async fn admit(api: &Api, endpoint: &Endpoint, incoming: &Incoming) -> Result<Option<Caller>, Problem> {
+    let Some(least) = endpoint.access.least_role() else { return Ok(None) };
+    let caller = auth::identify(api, endpoint, incoming).await?;
     tracing::Span::current().record("caller", caller.username.as_str());
-    if caller.role < needed {
-        tracing::warn!(
-            subject = caller.subject,
-            role = caller.role.name(),
-            needed = needed.name(),
-            method = endpoint.method,
-            route = endpoint.path,
-            "refused: the role is not enough"
-        );
-        return Err(Problem::forbidden(needed));
+    if caller.role < least {
+        refused(endpoint, &caller, "the role is not enough");
+        return Err(Problem::forbidden(least));
     }
     Ok(Some(caller))
+}
+
+/// A denied attempt, for the log: who, and what they wanted.
+pub(crate) fn refused(endpoint: &Endpoint, caller: &Caller, why: &str) {
+    tracing::warn!(
+        subject = caller.subject,
+        username = caller.username,
+        role = caller.role.name(),
+        via = caller.via.name(),
+        method = endpoint.method,
+        route = endpoint.path,
+        why,
+        "refused"
+    );
 }
 
 /// Adds the headers of every answer, each exactly once.

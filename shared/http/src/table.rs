@@ -10,7 +10,10 @@ use app::store::EVENT_PREFIX;
 
 use crate::endpoints as e;
 use crate::function::{Access, Function, Interval, Port, Trigger, Zone};
-use row::{ADMIN, COMMAND, MANAGER, OPERATION, OPERATION_FILTER, PAGE, SPAN, USER, WORKER, WORKER_FILTER, http};
+use row::{
+    ADMIN, COMMAND, MACHINE_COMMAND, MACHINE_MANAGER, MACHINE_READ, MACHINE_USER, MANAGER, OPERATION, OPERATION_FILTER,
+    PAGE, PERSON, SPAN, USER, WORKER, WORKER_FILTER, http,
+};
 
 macro_rules! handler {
     ($module:ident) => {
@@ -47,21 +50,23 @@ pub static FUNCTIONS: &[Function] = &[
         "list-workers",
         ("GET", "/api/workers"),
         "workers",
-        USER,
+        MACHINE_USER,
         (200, Some("WorkerList")),
         handler!(list_workers),
         "List workers.",
     )
-    .query(WORKER_FILTER),
+    .query(WORKER_FILTER)
+    .ports(MACHINE_READ),
     http(
         "get-worker",
         ("GET", "/api/workers/{worker_id}"),
         "workers",
-        USER,
+        MACHINE_USER,
         WORKER,
         handler!(get_worker),
         "One worker, with its latest readings.",
-    ),
+    )
+    .ports(MACHINE_READ),
     http(
         "update-worker",
         ("PATCH", "/api/workers/{worker_id}"),
@@ -87,33 +92,33 @@ pub static FUNCTIONS: &[Function] = &[
         "start-worker",
         ("POST", "/api/workers/{worker_id}/start"),
         "workers",
-        MANAGER,
+        MACHINE_MANAGER,
         OPERATION,
         handler!(start_worker),
         "Start it and see it run.",
     )
-    .ports(COMMAND),
+    .ports(MACHINE_COMMAND),
     http(
         "stop-worker",
         ("POST", "/api/workers/{worker_id}/stop"),
         "workers",
-        MANAGER,
+        MACHINE_MANAGER,
         OPERATION,
         handler!(stop_worker),
         "Stop it and see it stopped.",
     )
     .optional_body("StopWorker")
-    .ports(COMMAND),
+    .ports(MACHINE_COMMAND),
     http(
         "refresh-worker",
         ("POST", "/api/workers/{worker_id}/refresh"),
         "workers",
-        MANAGER,
+        MACHINE_MANAGER,
         OPERATION,
         handler!(refresh_worker),
         "Read its metrics now; at most once in 10 seconds.",
     )
-    .ports(COMMAND),
+    .ports(MACHINE_COMMAND),
     http(
         "set-worker-monitoring",
         ("PUT", "/api/workers/{worker_id}/monitoring"),
@@ -172,21 +177,23 @@ pub static FUNCTIONS: &[Function] = &[
         "get-worker-power",
         ("GET", "/api/workers/{worker_id}/power"),
         "power",
-        USER,
+        MACHINE_USER,
         (200, Some("WorkerPower")),
         handler!(get_worker_power),
         "Why it is up, what happens next, and when.",
-    ),
+    )
+    .ports(MACHINE_READ),
     // Operations
     http(
         "get-operation",
         ("GET", "/api/operations/{operation_id}"),
         "operations",
-        USER,
+        MACHINE_USER,
         (200, Some("Operation")),
         handler!(get_operation),
         "One operation.",
-    ),
+    )
+    .ports(MACHINE_READ),
     http(
         "list-operations",
         ("GET", "/api/operations"),
@@ -197,6 +204,115 @@ pub static FUNCTIONS: &[Function] = &[
         "List operations, newest first.",
     )
     .query(OPERATION_FILTER),
+    // Identity
+    http(
+        "login",
+        ("GET", "/api/auth/login"),
+        "identity",
+        Access::Public,
+        (302, None),
+        handler!(login),
+        "Sign in by browser: on to the identity provider.",
+    )
+    .query(&[("return_to", "The path of this site to come back to; / by default.")])
+    .ports(&[Port::SignIn, Port::TableWrite]),
+    http(
+        "callback",
+        ("GET", "/api/auth/callback"),
+        "identity",
+        Access::Public,
+        (302, None),
+        handler!(callback),
+        "Back from the identity provider: the session begins.",
+    )
+    .query(&[
+        ("state", "What the browser was sent there with."),
+        ("code", "What the tokens are fetched with."),
+        ("iss", "The issuer that sends the browser back."),
+        ("error", "Why it sends no code."),
+    ])
+    .ports(&[Port::Issuer, Port::Seal, Port::SignIn, Port::TableRead, Port::TableWrite]),
+    http(
+        "refresh-session",
+        ("POST", "/api/auth/refresh"),
+        "identity",
+        Access::Public,
+        (200, Some("Session")),
+        handler!(refresh_session),
+        "Carry the browser's session on.",
+    )
+    .ports(&[Port::Issuer, Port::Seal, Port::SignIn, Port::TableRead, Port::TableWrite, Port::Unseal]),
+    http(
+        "logout",
+        ("POST", "/api/auth/logout"),
+        "identity",
+        Access::Public,
+        (200, Some("Logout")),
+        handler!(logout),
+        "End the browser's session, and tell where to sign out at the identity provider.",
+    )
+    .ports(&[Port::SignIn, Port::TableRead, Port::TableWrite, Port::Unseal]),
+    http(
+        "session",
+        ("GET", "/api/auth/session"),
+        "identity",
+        Access::Public,
+        (200, Some("Session")),
+        handler!(session),
+        "Who is signed in by browser, and for how long.",
+    )
+    .ports(&[Port::TableRead]),
+    http(
+        "whoami",
+        ("GET", "/api/auth/me"),
+        "identity",
+        MACHINE_USER,
+        (200, Some("Whoami")),
+        handler!(whoami),
+        "Who calls, and how they showed it.",
+    )
+    .ports(MACHINE_READ),
+    http(
+        "create-api-key",
+        ("POST", "/api/api-keys"),
+        "identity",
+        PERSON,
+        (201, Some("NewApiKey")),
+        handler!(create_api_key),
+        "Make an API key; it is shown once.",
+    )
+    .body("CreateApiKey")
+    .ports(&[Port::Issuer, Port::Seal, Port::TableRead, Port::TableWrite]),
+    http(
+        "list-api-keys",
+        ("GET", "/api/api-keys"),
+        "identity",
+        PERSON,
+        (200, Some("ApiKeyList")),
+        handler!(list_api_keys),
+        "Your API keys, or all for an admin, newest first.",
+    )
+    .query(PAGE),
+    http(
+        "revoke-api-key",
+        ("DELETE", "/api/api-keys/{key_id}"),
+        "identity",
+        PERSON,
+        (204, None),
+        handler!(revoke_api_key),
+        "Revoke an API key: from now on it opens nothing.",
+    )
+    .ports(&[Port::Issuer, Port::TableRead, Port::TableWrite]),
+    http(
+        "rotate-api-key",
+        ("POST", "/api/api-keys/{key_id}/rotate"),
+        "identity",
+        PERSON,
+        (200, Some("NewApiKey")),
+        handler!(rotate_api_key),
+        "Give a signing key a new secret; the former one works for another day.",
+    )
+    .ports(&[Port::Issuer, Port::Seal, Port::TableRead, Port::TableWrite]),
     // System
     http(
         "health",
@@ -232,20 +348,22 @@ pub static FUNCTIONS: &[Function] = &[
         "fleet-metrics",
         ("GET", "/api/fleet/metrics"),
         "system",
-        USER,
+        MACHINE_USER,
         (200, Some("FleetMetrics")),
         handler!(fleet_metrics),
         "The fleet in numbers.",
-    ),
+    )
+    .ports(MACHINE_READ),
     http(
         "prometheus",
         ("GET", "/api/metrics"),
         "system",
-        USER,
+        MACHINE_USER,
         (200, None),
         handler!(prometheus),
         "The same in Prometheus text.",
-    ),
+    )
+    .ports(MACHINE_READ),
     // Metrics collection
     Function {
         name: "dispatch-metrics",

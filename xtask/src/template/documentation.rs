@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http_api::{Access, Function, Interval, Trigger};
+use http_api::{Function, Interval, Trigger};
 use serde_json::Value;
 
 use super::function::{memory, reserved};
@@ -15,10 +15,7 @@ pub(super) fn endpoints(functions: &[Function]) -> String {
     let mut out = "| function | endpoint | least role | what |\n|---|---|---|---|\n".to_owned();
     for function in functions {
         let Some(endpoint) = function.endpoint() else { continue };
-        let role = match endpoint.access {
-            Access::Public => "public",
-            Access::Role(role) => role.name(),
-        };
+        let role = endpoint.access.least_role().map_or("public", domain::Role::name);
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,

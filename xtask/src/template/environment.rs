@@ -8,7 +8,7 @@ use super::parameters::queue_url;
 use super::yaml::reference;
 
 /// What every function reads: variable, parameter.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 18] = [
     ("TABLE_NAME", "TableName"),
     ("HOME_ACCOUNT_ID", "AWS::AccountId"),
     ("SAFE_MODE", "SafeMode"),
@@ -23,6 +23,9 @@ const SETTINGS: [(&str, &str); 15] = [
     ("DEFAULT_AMI_NAME", "DefaultAmiName"),
     ("DEFAULT_INSTANCE_TYPE", "DefaultInstanceType"),
     ("TRUSTED_IMAGE_OWNERS", "TrustedImageOwners"),
+    ("PUBLIC_URL", "PublicUrl"),
+    ("SESSION_IDLE_MINUTES", "SessionIdleMinutes"),
+    ("SESSION_MAX_MINUTES", "SessionMaxMinutes"),
     ("RUST_LOG", "LogLevel"),
 ];
 
@@ -33,6 +36,18 @@ const BUS: [(&str, &str); 2] =
 /// What a function reads that verifies tokens.
 const ISSUER: [(&str, &str); 3] =
     [("OIDC_ISSUER", "OidcIssuer"), ("OIDC_AUDIENCES", "OidcAudiences"), ("OIDC_JWKS_URL", "OidcJwksUrl")];
+
+/// What a function reads that sends people to the issuer, or fetches tokens there.
+const SIGN_IN: [(&str, &str); 5] = [
+    ("OIDC_ISSUER", "OidcIssuer"),
+    ("OIDC_INTERNAL_ISSUER", "OidcInternalIssuer"),
+    ("OIDC_AUDIENCES", "OidcAudiences"),
+    ("OIDC_CLIENT_ID", "OidcClientId"),
+    ("OIDC_LOGOUT_URL", "OidcLogoutUrl"),
+];
+
+/// What a function reads that encrypts or decrypts.
+const SEALER: [(&str, &str); 1] = [("KMS_KEY_ID", "SealingKeyArn")];
 
 /// What a function reads that reads or sets CML credentials: their names begin with it.
 const SECRETS: [(&str, &str); 1] = [("STACK_NAME", "Prefix")];
@@ -54,9 +69,11 @@ pub(super) fn own(function: &Function) -> Value {
             Port::Send(queue) => vec![(queue_variable(*queue), reference(&queue_url(*queue)))],
             Port::Publish => fixed(&BUS),
             Port::Issuer => fixed(&ISSUER),
+            Port::SignIn => fixed(&SIGN_IN),
+            Port::Seal | Port::Unseal => fixed(&SEALER),
             Port::SecretsRead | Port::SecretsWrite => fixed(&SECRETS),
             Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => fixed(&ACCOUNTS),
-            Port::TableRead | Port::TableWrite | Port::Cml => vec![],
+            Port::TableRead | Port::TableWrite | Port::CredentialUse | Port::Cml => vec![],
         }
     };
     variables(function.ports.iter().flat_map(of))

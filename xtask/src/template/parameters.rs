@@ -9,7 +9,7 @@ use super::logical;
 use super::yaml::{attribute, reference, when};
 
 /// Parameters that the root has under the same name.
-const SAME: [&str; 25] = [
+const SAME: [&str; 30] = [
     "AccountRoleArns",
     "AccountRoles",
     "AlarmTopicArn",
@@ -25,13 +25,18 @@ const SAME: [&str; 25] = [
     "MinimumUptimeMinutes",
     "NetworkMode",
     "OidcAudiences",
+    "OidcClientId",
+    "OidcInternalIssuer",
     "OidcIssuer",
     "OidcJwksUrl",
+    "OidcLogoutUrl",
     "OperationRetentionDays",
     "Prefix",
     "ReserveConcurrency",
     "SafeMode",
     "SampleRetentionDays",
+    "SessionIdleMinutes",
+    "SessionMaxMinutes",
     "SubnetIds",
     "TrustedImageOwners",
     "WorkerRoleArn",
@@ -55,6 +60,7 @@ fn all() -> Vec<(String, Value)> {
         "TableName",
         "TableArn",
         "TableStreamArn",
+        "SealingKeyArn",
         "EventBusName",
         "EventBusArn",
         "EventsDeadLettersArn",
@@ -70,6 +76,7 @@ fn all() -> Vec<(String, Value)> {
         }
     }
     all.push(("ApiId".into(), output("Api", "ApiId")));
+    all.push(("PublicUrl".into(), when("PublicUrlIsGiven", reference("PublicUrl"), output("Api", "ApiUrl"))));
     let group = when("InVpc", output("Network", "SecurityGroupId"), "".into());
     all.push(("SecurityGroupId".into(), group));
     all

@@ -105,8 +105,14 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
                 let actions = ["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"];
                 statements.push(Statement::new("SetCredentials", &actions, secrets()));
             }
+            Port::CredentialUse => statements.push(
+                Statement::new("NoteCredentialUse", &["dynamodb:PutItem"], vec![reference("TableArn")])
+                    .condition(json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["USE#*"] } })),
+            ),
+            Port::Seal => statements.push(sealing("Seal", "kms:GenerateDataKey")),
+            Port::Unseal => statements.push(sealing("Unseal", "kms:Decrypt")),
             // Neither is AWS: the issuer is asked over the internet, a controller over the network.
-            Port::Issuer | Port::Cml => {}
+            Port::Issuer | Port::SignIn | Port::Cml => {}
         }
     }
     if reaches_other_accounts(function) {
@@ -118,6 +124,12 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
         statements.extend(network_interfaces(function));
     }
     statements
+}
+
+/// The encryption context says which item it is for (`ccm:item`), and that it is one of ours.
+fn sealing(sid: &str, action: &'static str) -> Statement {
+    Statement::new(sid, &[action], vec![reference("SealingKeyArn")])
+        .condition(json!({ "StringEquals": { "kms:EncryptionContext:ccm:purpose": "sealed-item" } }))
 }
 
 /// Whether a function acts in the accounts where workers are.

@@ -5,17 +5,23 @@ mod cloudwatch;
 mod cml;
 mod ec2;
 mod events;
+mod identity_provider;
 mod queues;
+mod sealer;
 mod secrets;
 mod table;
+mod token_verifier;
 
 pub use cloudwatch::{CloudWatch, InstanceMetrics, MetricsRequest};
 pub use cml::{Cml, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact, SystemInformation};
 pub use ec2::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
 pub use events::{CloudEvent, Events, Publication};
+pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};
 pub use queues::{Outgoing, Queue, Queues};
+pub use sealer::Sealer;
 pub use secrets::{CmlCredentials, Secrets};
 pub use table::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
+pub use token_verifier::{TokenError, TokenVerifier, VerifiedToken};
 
 use domain::Timestamp;
 

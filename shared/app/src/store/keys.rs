@@ -1,6 +1,6 @@
 //! Every key of the table, in one place.
 
-use domain::{InstanceId, OperationId, Place, Timestamp, WorkerId};
+use domain::{ApiKeyId, InstanceId, OperationId, Place, Timestamp, WorkerId};
 
 use crate::ports::ItemKey;
 
@@ -58,6 +58,44 @@ pub(super) fn claim(place: &Place, instance: &InstanceId) -> ItemKey {
 
 pub(super) fn idempotency(hash: &str) -> ItemKey {
     ItemKey::new(format!("IDEMPOTENCY#{hash}"), "IDEMPOTENCY")
+}
+
+/// Partition of the list of all API keys.
+pub(super) const API_KEYS: &str = "API-KEYS";
+
+pub(super) fn api_key(id: &ApiKeyId) -> ItemKey {
+    ItemKey::new(format!("API-KEY#{id}"), "API-KEY")
+}
+
+pub(super) fn api_keys_of(owner: &str) -> String {
+    format!("API-KEYS-OF#{owner}")
+}
+
+/// What checking a credential writes begins so: the one prefix that every endpoint may write.
+const USE: &str = "USE#";
+
+pub(super) fn api_key_use(id: &ApiKeyId) -> ItemKey {
+    ItemKey::new(format!("{USE}{id}"), "LAST")
+}
+
+pub(super) fn nonce(id: &ApiKeyId, hash: &str) -> ItemKey {
+    ItemKey::new(format!("{USE}{id}"), format!("NONCE#{hash}"))
+}
+
+pub(super) fn issuer_keys(issuer: &str) -> ItemKey {
+    ItemKey::new(format!("ISSUER-KEYS#{issuer}"), "ISSUER-KEYS")
+}
+
+pub(super) fn session(hash: &str) -> ItemKey {
+    ItemKey::new(format!("SESSION#{hash}"), "SESSION")
+}
+
+pub(super) fn login(state_hash: &str) -> ItemKey {
+    ItemKey::new(format!("LOGIN#{state_hash}"), "LOGIN")
+}
+
+pub(super) fn lease(what: &str, id: &str) -> ItemKey {
+    ItemKey::new(format!("LEASE#{what}#{id}"), "LEASE")
 }
 
 pub(super) fn throttle(what: &str, id: &str) -> ItemKey {

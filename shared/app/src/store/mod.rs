@@ -1,13 +1,18 @@
 //! Typed repositories on the table. The only place that knows how things are stored.
 
 mod actor;
+mod api_keys;
 mod commit;
 mod due_item;
 mod fleet;
+mod issuer_keys;
 mod keys;
+mod leases;
+mod logins;
 mod operation_item;
 mod operations;
 mod record;
+mod sessions;
 mod telemetry;
 mod telemetry_item;
 mod worker_item;
@@ -15,10 +20,14 @@ mod workers;
 
 use std::sync::Arc;
 
+pub use api_keys::{KeySecret, SigningSecret, StoredKey};
 pub use commit::{Commit, CommitError, IdempotencyRecord};
 pub use due_item::{Due, DueKind, PowerDue};
 pub use fleet::FleetState;
 pub use keys::EVENT_PREFIX;
+pub use leases::Lease;
+pub use logins::PendingLogin;
+pub use sessions::StoredSession;
 pub use telemetry::Telemetry;
 pub use telemetry_item::{AwsReadings, CmlReadings, Readings, Sample};
 pub use worker_item::StoredEvent;

@@ -1,22 +1,31 @@
 //! One file per use case. Each reads what is true, judges with the domain, writes, and returns.
 
+pub mod begin_login;
 pub mod change;
+pub mod check_api_key;
+pub mod check_signature;
 pub mod collect_aws;
 pub mod collect_cml;
 pub mod command;
 pub mod control_power;
+pub mod create_api_key;
 pub mod create_worker;
 pub mod dispatch_metrics;
 pub mod dispatch_power;
+pub mod end_session;
 pub mod endpoint;
+pub mod finish_login;
 pub mod fleet_summary;
 pub mod import_workers;
 pub mod instance;
 pub mod launch;
 pub mod list_operations;
+pub mod manage_api_keys;
 pub mod publish_events;
+pub mod read_session;
 pub mod read_workers;
 pub mod record_instance_state;
+pub mod refresh_session;
 pub mod refresh_worker;
 pub mod run_operation;
 pub mod set_cml_credentials;

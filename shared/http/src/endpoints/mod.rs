@@ -8,6 +8,8 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::wire::OperationView;
 
+pub(crate) mod callback;
+pub(crate) mod create_api_key;
 pub(crate) mod create_worker;
 pub(crate) mod docs;
 pub(crate) mod fleet_metrics;
@@ -17,19 +19,27 @@ pub(crate) mod get_worker_metrics;
 pub(crate) mod get_worker_power;
 pub(crate) mod health;
 pub(crate) mod import_workers;
+pub(crate) mod list_api_keys;
 pub(crate) mod list_operations;
 pub(crate) mod list_worker_events;
 pub(crate) mod list_workers;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod openapi;
 pub(crate) mod prometheus;
+pub(crate) mod refresh_session;
 pub(crate) mod refresh_worker;
 pub(crate) mod repin_certificate;
+pub(crate) mod revoke_api_key;
+pub(crate) mod rotate_api_key;
+pub(crate) mod session;
 pub(crate) mod set_cml_credentials;
 pub(crate) mod set_worker_monitoring;
 pub(crate) mod start_worker;
 pub(crate) mod stop_worker;
 pub(crate) mod terminate_worker;
 pub(crate) mod update_worker;
+pub(crate) mod whoami;
 
 /// Who asks, with the version and the key they gave. The key counts for this function, path and body.
 fn asked(request: &Request, function: &str) -> Result<Asked, Problem> {

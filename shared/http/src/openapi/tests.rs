@@ -90,7 +90,7 @@ fn the_endpoints_and_who_may_call_them() {
             )
         })
         .collect();
-    insta::assert_snapshot!(table.join("\n"), @r"
+    insta::assert_snapshot!(table.join("\n"), @"
     POST /api/workers -> create-worker, admin, 202 400 401 403 409 413 415 422 503
     POST /api/workers/import -> import-workers, admin, 202 400 401 403 409 413 415 422 503
     GET /api/workers -> list-workers, user, 200 400 401 403 422 503
@@ -108,6 +108,16 @@ fn the_endpoints_and_who_may_call_them() {
     GET /api/workers/{worker_id}/power -> get-worker-power, user, 200 401 403 404 503
     GET /api/operations/{operation_id} -> get-operation, user, 200 401 403 404 503
     GET /api/operations -> list-operations, user, 200 400 401 403 422 503
+    GET /api/auth/login -> login, public, 302 400 422 503
+    GET /api/auth/callback -> callback, public, 302 400 403 422 503
+    POST /api/auth/refresh -> refresh-session, public, 200 400 401 403 409 503
+    POST /api/auth/logout -> logout, public, 200 400 403 409 503
+    GET /api/auth/session -> session, public, 200 401 503
+    GET /api/auth/me -> whoami, user, 200 401 403 503
+    POST /api/api-keys -> create-api-key, user, 201 400 401 403 409 413 415 422 503
+    GET /api/api-keys -> list-api-keys, user, 200 400 401 403 422 503
+    DELETE /api/api-keys/{key_id} -> revoke-api-key, user, 204 400 401 403 404 409 412 503
+    POST /api/api-keys/{key_id}/rotate -> rotate-api-key, user, 200 400 401 403 404 409 412 503
     GET /api/health -> health, public, 200 503
     GET /api/openapi.json -> openapi, public, 200
     GET /api/docs -> docs, public, 200

@@ -13,8 +13,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::{AuthConfig, Authenticator, KeySource};
-use crate::function::{Handler, Trigger};
+use crate::auth::{AuthConfig, Authenticator, KeySource, RoleRules};
+use crate::function::{Access, Handler, Trigger};
 use crate::table;
 
 struct NoQueues;
@@ -48,7 +48,12 @@ impl World {
         jwk.common.key_id = Some("k".into());
         let jwks = serde_json::to_string(&JwkSet { keys: vec![jwk] }).expect("JSON");
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
-        let config = AuthConfig { issuer: "test".into(), audiences: vec!["ccm".into()], leeway_secs: 0 };
+        let config = AuthConfig {
+            issuer: "test".into(),
+            audiences: vec!["ccm".into()],
+            leeway_secs: 0,
+            roles: RoleRules::usual(&[]),
+        };
         let context = Context::new(
             Arc::new(MemoryTable::default()),
             Arc::new(NoQueues),
@@ -58,7 +63,7 @@ impl World {
             Settings::new("123456789012".parse().expect("an account")),
         );
         let auth = Arc::new(Authenticator::new(config, Arc::new(Keys(jwks)), clock));
-        Self { api: Api { context, auth, secrets: None }, key }
+        Self { api: Api { context, auth, secrets: None, sealer: None, identity: None }, key }
     }
 
     fn bearer(&self, role: Role) -> (String, String) {

@@ -9,10 +9,21 @@ pub(super) const ADMIN: Access = Access::Role(Role::Admin);
 pub(super) const MANAGER: Access = Access::Role(Role::Manager);
 pub(super) const USER: Access = Access::Role(Role::User);
 
+/// Routes that machines call: they may also sign their requests.
+pub(super) const MACHINE_MANAGER: Access = Access::Machine(Role::Manager);
+pub(super) const MACHINE_USER: Access = Access::Machine(Role::User);
+/// Routes about what belongs to a person.
+pub(super) const PERSON: Access = Access::Person(Role::User);
+
 /// What every signed-in read needs.
-const READ: &[Port] = &[Port::Issuer, Port::TableRead];
+const READ: &[Port] = &[Port::CredentialUse, Port::Issuer, Port::TableRead];
+/// The same where machines may sign their requests.
+pub(super) const MACHINE_READ: &[Port] = &[Port::CredentialUse, Port::Issuer, Port::TableRead, Port::Unseal];
 /// What every command that starts an operation needs.
 pub(super) const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite];
+/// The same where machines may sign their requests.
+pub(super) const MACHINE_COMMAND: &[Port] =
+    &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite, Port::Unseal];
 
 type Parameter = (&'static str, &'static str);
 

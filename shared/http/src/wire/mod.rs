@@ -2,7 +2,9 @@
 
 mod event;
 mod fleet;
+mod identity;
 mod operation;
+mod session;
 mod worker;
 mod worker_input;
 mod worker_metrics;
@@ -10,7 +12,9 @@ mod worker_power;
 
 pub use event::{EventList, EventView};
 pub use fleet::{FleetMetrics, Health};
+pub use identity::{ApiKeyList, ApiKeyView, CreateApiKey, NewApiKey, Whoami};
 pub use operation::{OperationList, OperationView};
+pub use session::{Logout, SessionView};
 pub use worker::{WorkerList, WorkerView};
 pub use worker_input::{CreateWorker, ImportWorkers, SetCmlCredentials, SetMonitoring, StopWorker, UpdateWorker};
 pub use worker_metrics::{SampleList, SampleView};
@@ -81,6 +85,13 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         OperationList,
         Health,
         FleetMetrics,
+        SessionView,
+        Logout,
+        Whoami,
+        CreateApiKey,
+        NewApiKey,
+        ApiKeyView,
+        ApiKeyList,
     );
     all
 }

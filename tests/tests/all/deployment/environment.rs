@@ -37,9 +37,14 @@ fn asked_by_port(port: Port) -> Vec<String> {
         Port::Send(queue) => vec![queue_variable(queue)],
         Port::Publish => ["EVENT_BUS_NAME", "EVENTS_DEAD_LETTERS_URL"].map(str::to_owned).to_vec(),
         Port::Issuer => ["OIDC_ISSUER", "OIDC_AUDIENCES", "OIDC_JWKS_URL"].map(str::to_owned).to_vec(),
+        Port::SignIn => {
+            let names = ["OIDC_ISSUER", "OIDC_INTERNAL_ISSUER", "OIDC_AUDIENCES", "OIDC_CLIENT_ID", "OIDC_LOGOUT_URL"];
+            names.map(str::to_owned).to_vec()
+        }
+        Port::Seal | Port::Unseal => vec!["KMS_KEY_ID".into()],
         Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => vec!["ACCOUNT_ROLES".into()],
         Port::SecretsRead | Port::SecretsWrite => vec!["STACK_NAME".into()],
-        Port::TableRead | Port::TableWrite | Port::Cml => vec![],
+        Port::TableRead | Port::TableWrite | Port::CredentialUse | Port::Cml => vec![],
     }
 }
 
@@ -94,7 +99,7 @@ fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_o
     repository: &Repository,
 ) -> Vec<String> {
     let example: Value = serde_json::from_str(repository.text("events/environment.json")).unwrap();
-    let may_be_absent = [LOG, "ACCOUNT_ROLES"];
+    let may_be_absent = [LOG, "ACCOUNT_ROLES", "OIDC_INTERNAL_ISSUER", "OIDC_CLIENT_ID", "OIDC_LOGOUT_URL"];
     let names = |section: &str| -> BTreeSet<String> {
         example[section].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
     };

@@ -26,8 +26,11 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
         Port::TableRead => &["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"],
         Port::TableWrite => &["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"],
         Port::Send(_) => &["sqs:SendMessage"],
+        Port::Issuer | Port::SignIn => &[],
+        Port::CredentialUse => &["dynamodb:PutItem"],
+        Port::Seal => &["kms:GenerateDataKey"],
+        Port::Unseal => &["kms:Decrypt"],
         Port::Publish => &["events:PutEvents"],
-        Port::Issuer => &[],
         Port::Ec2Read => {
             &["ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:DescribeImages", "sts:AssumeRole"]
         }

@@ -14,6 +14,7 @@ use super::tokens::{claims, forge, sign, token};
 use super::world::now;
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "most of them are the matrix")]
 async fn a_route_lets_in_its_least_role_and_those_above_and_nobody_else() {
     let mut matrix = String::from("function                nobody  user manager admin\n");
     for function in fixtures::endpoints() {
@@ -28,12 +29,14 @@ async fn a_route_lets_in_its_least_role_and_those_above_and_nobody_else() {
                 Some(role) => call.by(role).await,
             };
             write!(matrix, "{:>6}", answer.status).unwrap();
-            match (needed, caller) {
-                (Access::Role(_), None) => assert_eq!(answer.status, 401, "{}", function.name),
-                (Access::Role(least), Some(role)) if role < least => {
+            match (needed.least_role(), caller) {
+                (Some(_), None) => assert_eq!(answer.status, 401, "{}", function.name),
+                (Some(least), Some(role)) if role < least => {
                     assert_eq!(answer.status, 403, "{} as {}", function.name, role.name());
                 }
-                _ => assert!(answer.status < 300, "{} as {caller:?}: {answer:?}", function.name),
+                // The key of the fixtures is the user's: to the manager it does not exist.
+                (Some(_), Some(Role::Manager)) if needed == Access::Person(Role::User) && answer.status == 404 => {}
+                _ => assert!(answer.status < 303, "{} as {caller:?}: {answer:?}", function.name),
             }
             if answer.status >= 400 {
                 assert_eq!(api.items(), before, "{} as {caller:?} wrote", function.name);
@@ -60,6 +63,16 @@ async fn a_route_lets_in_its_least_role_and_those_above_and_nobody_else() {
     get-worker-power           401   200   200   200
     get-operation              401   200   200   200
     list-operations            401   200   200   200
+    login                      302   302   302   302
+    callback                   302   302   302   302
+    refresh-session            200   200   200   200
+    logout                     200   200   200   200
+    session                    200   200   200   200
+    whoami                     401   200   200   200
+    create-api-key             401   201   201   201
+    list-api-keys              401   200   200   200
+    revoke-api-key             401   204   404   204
+    rotate-api-key             401   200   404   200
     health                     200   200   200   200
     openapi                    200   200   200   200
     docs                       200   200   200   200

@@ -107,7 +107,7 @@ async fn a_missing_field_is_named() {
             required.push(name.to_owned());
         }
     }
-    assert_eq!(required, ["name", "region", "region", "enabled", "username", "password"]);
+    assert_eq!(required, ["name", "region", "region", "enabled", "username", "password", "name", "scopes"]);
 }
 
 #[tokio::test]

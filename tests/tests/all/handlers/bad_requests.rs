@@ -134,6 +134,11 @@ async fn an_odd_query_is_taken_or_refused_with_its_field_and_never_our_mistake()
             for value in odd {
                 let answer = api.fixture(function).query(name, value).as_admin().await;
                 let what = format!("{}?{name}={value:.40}", function.name);
+                if function.name == "callback" {
+                    // The issuer spells it, not a caller: whoever comes back so signs in again.
+                    assert!(matches!(answer.status, 302 | 400), "{what}: {answer:?}");
+                    continue;
+                }
                 assert!(matches!(answer.status, 200 | 422), "{what}: {answer:?}");
                 if answer.status == 422 {
                     // A span names its begin, whichever end of it is out of place.
@@ -178,7 +183,7 @@ async fn a_page_has_1_to_200_items() {
         }
         tried += 1;
     }
-    assert_eq!(tried, 4);
+    assert_eq!(tried, 5);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod api_keys;
 mod bad_bodies;
 mod bad_requests;
 mod batches;
@@ -9,6 +10,7 @@ mod deadlines;
 mod failures;
 pub(crate) mod fixtures;
 mod preconditions;
+mod sessions;
 mod streams;
 mod test_api;
 pub(crate) mod tokens;

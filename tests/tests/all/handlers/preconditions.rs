@@ -1,6 +1,7 @@
 //! Versions and idempotency keys.
 
 use app::ports::Queue;
+use http_api::Access;
 use serde_json::json;
 
 use super::fixtures::{commands, function};
@@ -30,7 +31,8 @@ async fn a_version_or_a_key_that_is_none_is_a_400() {
     let api = TestApi::new().await;
     let before = api.items();
     let long = "k".repeat(129);
-    for function in commands() {
+    // What is public changes no more than the browser's own session.
+    for function in commands().filter(|function| function.endpoint().unwrap().access != Access::Public) {
         for bad in ["7", "\"\"", "", "W/\"7\"", "\"7\", \"8\"", "\"-1\"", "\"99999999999999999999\"", "\"x\""] {
             let answer = api.fixture(function).header("if-match", bad).as_admin().await;
             assert_eq!(answer.status, 400, "{} with {bad:?}: {answer:?}", function.name);

@@ -46,6 +46,10 @@ impl TestApi {
         self.call("POST", path)
     }
 
+    pub(super) fn delete(&self, path: &str) -> Call<'_> {
+        self.call("DELETE", path)
+    }
+
     pub(super) fn patch(&self, path: &str) -> Call<'_> {
         self.call("PATCH", path)
     }
@@ -143,6 +147,13 @@ impl Call<'_> {
         self
     }
 
+    pub(super) fn cookie(mut self, name: &str, value: &str) -> Self {
+        let mut cookies = self.event["cookies"].as_array().cloned().unwrap_or_default();
+        cookies.push(json!(format!("{name}={value}")));
+        self.event["cookies"] = json!(cookies);
+        self
+    }
+
     pub(super) fn json(self, body: &Value) -> Self {
         self.text("application/json", &body.to_string())
     }
@@ -209,6 +220,7 @@ impl<'a> IntoFuture for Call<'a> {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: BTreeMap<String, String>,
+    pub(super) cookies: Vec<String>,
     pub(super) body: String,
 }
 
@@ -221,7 +233,8 @@ impl Answer {
             assert_eq!(before, None, "{name} exactly once");
         }
         let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
-        Self { status, headers, body: answer["body"].as_str().unwrap().to_owned() }
+        let cookies = answer["cookies"].as_array().unwrap().iter().map(|cookie| cookie.as_str().unwrap().to_owned());
+        Self { status, headers, cookies: cookies.collect(), body: answer["body"].as_str().unwrap().to_owned() }
     }
 
     fn checked(self, event: &Value) -> Self {

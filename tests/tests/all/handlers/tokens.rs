@@ -5,15 +5,15 @@ use std::sync::LazyLock;
 use app::error::PortError;
 use async_trait::async_trait;
 use domain::Role;
-use http_api::auth::{AuthConfig, KeySource};
+use http_api::auth::{AuthConfig, KeySource, RoleRules};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::world::now;
 
-const ISSUER: &str = "https://issuer.example/realms/lab";
-const AUDIENCE: &str = "cml-cloud-manager-public";
+pub(super) const ISSUER: &str = "https://issuer.example/realms/lab";
+pub(super) const AUDIENCE: &str = "cml-cloud-manager-public";
 const KEY_ID: &str = "of-the-issuer";
 
 /// Making an RSA key takes a while: the issuer's and a forger's are made once.
@@ -29,7 +29,12 @@ static BY_ROLE: LazyLock<[String; 3]> = LazyLock::new(|| Role::ALL.map(|role| si
 
 /// What the authenticator is told of the issuer.
 pub(crate) fn config() -> AuthConfig {
-    AuthConfig { issuer: ISSUER.into(), audiences: vec![AUDIENCE.into()], leeway_secs: 60 }
+    AuthConfig {
+        issuer: ISSUER.into(),
+        audiences: vec![AUDIENCE.into()],
+        leeway_secs: 60,
+        roles: RoleRules::usual(&[AUDIENCE.into()]),
+    }
 }
 
 /// The issuer's published keys.

@@ -1,5 +1,6 @@
 //! The world behind the functions: everything they may reach, in memory, with a small fleet in it.
 
+pub(super) mod browser;
 mod seed;
 
 use std::collections::BTreeMap;
@@ -9,11 +10,13 @@ use std::sync::{Arc, Mutex};
 use app::error::PortError;
 use app::ports::{
     Cml, CmlCredentials, CmlError, CmlTarget, ControllerReading, FirstContact, Item, ItemKey, Outgoing, Page, Query,
-    Queue, Queues, Secrets, SystemInformation, Table, TableError, Write,
+    Queue, Queues, Sealer, Secrets, SystemInformation, Table, TableError, Write,
 };
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use domain::metrics::CmlReading;
 use domain::{Timestamp, WorkerId};
 use functions::World;
@@ -44,6 +47,8 @@ pub(super) struct TestWorld {
     pub(super) table: Arc<TestTable>,
     pub(super) queues: Arc<Sent>,
     pub(super) secrets: Arc<Kept>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) issuer: Arc<browser::TestIssuer>,
     pub(super) bus: Arc<RecordingBus>,
 }
 
@@ -54,20 +59,25 @@ impl TestWorld {
         let (table, queues, secrets) = (Arc::<TestTable>::default(), Arc::<Sent>::default(), Arc::<Kept>::default());
         let bus = Arc::<RecordingBus>::default();
         let mut settings = Settings::new("123456789012".parse().unwrap());
+        settings.public_url = Some(browser::PUBLIC_URL.parse().unwrap());
         choose(&mut settings);
         let random = Arc::new(CountingRandom::default());
         let context = Context::new(table.clone(), queues.clone(), clock.clone(), clock.clone(), random, settings);
         seed::fleet(&context, &cloud).await;
+        browser::seed(&context, &Marked).await;
+        let issuer = Arc::new(browser::TestIssuer::new(clock.clone()));
         let world = World {
             context,
-            auth: Arc::new(Authenticator::new(tokens::config(), Arc::new(tokens::Published), clock)),
+            auth: Arc::new(Authenticator::new(tokens::config(), Arc::new(tokens::Published), clock.clone())),
             ec2: Some(Arc::new(cloud.clone())),
             cloudwatch: Some(Arc::new(cloud.clone())),
             cml: Some(Arc::new(QuietController)),
             secrets: Some(secrets.clone()),
+            sealer: Some(Arc::new(Marked)),
+            identity: Some(issuer.clone()),
             events: Some(bus.clone()),
         };
-        Self { world, cloud, table, queues, secrets, bus }
+        Self { world, cloud, table, queues, secrets, clock, issuer, bus }
     }
 }
 
@@ -183,6 +193,23 @@ impl Secrets for Kept {
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError> {
         self.0.lock().unwrap().insert(reference.to_owned(), credentials.clone());
         Ok(())
+    }
+}
+
+/// Seals that anybody could break, but that hold what is sealed to its place.
+struct Marked;
+
+#[async_trait]
+impl Sealer for Marked {
+    async fn seal(&self, text: &str, context: &str) -> Result<String, PortError> {
+        Ok(STANDARD.encode(format!("{context}|{text}")))
+    }
+
+    async fn open(&self, sealed: &str, context: &str) -> Result<String, PortError> {
+        let bytes = STANDARD.decode(sealed).unwrap();
+        let place = format!("{context}|");
+        let opened = std::str::from_utf8(&bytes).unwrap().strip_prefix(&place).map(str::to_owned);
+        opened.ok_or_else(|| PortError::new("test.open", "sealed for another place"))
     }
 }
 

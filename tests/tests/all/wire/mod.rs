@@ -2,13 +2,16 @@
 //! up what these tests need and tells them where it is by variables that begin with `WIRE_`.
 
 mod cloudwatch;
+mod cognito;
 mod ec2;
 mod events;
 mod fault_proxy;
 mod faults;
+mod keycloak;
 mod lambda;
 mod queues;
 mod runtime_api;
+mod sign_in;
 mod starting;
 mod sts;
 mod table;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use app::Context;
 use app::ports::{Ec2, InstanceFilter, Queue};
-use app::store::{AwsReadings, CmlReadings, Commit, PowerDue};
+use app::store::{AwsReadings, CmlReadings, Commit, KeySecret, PowerDue, SigningSecret, StoredKey};
 use domain::activity::Activity;
 use domain::instance::{MANAGED_TAG, WORKER_TAG};
 use domain::metrics::{CloudWatchReading, Ec2Reading, LicenseReading, ServiceStatus};
@@ -14,7 +14,7 @@ use domain::power::{Evidence, decide};
 use domain::worker::{
     Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Worker, WorkerEvent, WorkerStatus,
 };
-use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp};
+use domain::{Actor, ApiKey, InstanceId, KeyKind, Place, Role, SignedDuration, Timestamp};
 use local_region::{SeedInstance, SimulatedCloud};
 
 use super::{CERTIFICATE, now, quiet_reading, worker_id};
@@ -23,6 +23,8 @@ use super::{CERTIFICATE, now, quiet_reading, worker_id};
 pub(in crate::handlers) const WORKER: &str = "wkr-01kjq5w4e8v6t2m9c3hxk7zr0d";
 /// The worker that is gone.
 pub(crate) const TERMINATED: &str = "wkr-01kjc0a1b2c3d4e5f6g7h8j9ka";
+/// An API key of the user.
+const KEY: &str = "0123456789ab";
 /// The operation that made the first one.
 pub(in crate::handlers) const OPERATION: &str = "op-01kjq5x0n4b8d2g6j9m3p7s1w5";
 /// An operation that waits for its first attempt.
@@ -41,6 +43,7 @@ fn ada() -> Actor {
 /// Records the fleet.
 pub(super) async fn fleet(context: &Context, cloud: &SimulatedCloud) {
     running(context, cloud).await;
+    signing_key(context).await;
     let events = vec![
         WorkerEvent::Created,
         status(WorkerStatus::Pending, WorkerStatus::Terminated, None),
@@ -60,6 +63,24 @@ pub(super) async fn fleet(context: &Context, cloud: &SimulatedCloud) {
     operation(context, QUEUED, Task::SetMonitoring { enabled: true }, minutes_ago(1)).await;
     let import = ImportTask { place: place(), selector: ImportSelector::All, name: None };
     operation(context, IMPORT, Task::ImportWorkers(import), minutes_ago(1)).await;
+}
+
+/// A key of the user.
+async fn signing_key(context: &Context) {
+    let key = ApiKey {
+        id: KEY.parse().unwrap(),
+        name: "inventory".into(),
+        kind: KeyKind::Signing,
+        owner: "subject-of-user".into(),
+        owner_username: "user".into(),
+        role: Role::User,
+        scopes: vec!["workers:read".parse().unwrap()],
+        worker: None,
+        created_at: minutes_ago(900),
+        expires_at: None,
+    };
+    let secret = KeySecret::Signing(vec![SigningSecret { sealed: "sealed".into(), valid_until: None }]);
+    assert!(context.store.save_api_key(&mut StoredKey { key, secret, version: 0 }).await.unwrap());
 }
 
 async fn running(context: &Context, cloud: &SimulatedCloud) {

@@ -76,14 +76,18 @@ impl World {
         let source = Arc::new(FakeSource::default());
         source.show(Some(jwks(&[("first", 0)])));
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(NOW).expect("a time")));
-        let config =
-            AuthConfig { issuer: ISSUER.into(), audiences: vec!["ccm".into(), "ccm-web".into()], leeway_secs: 30 };
+        let config = AuthConfig {
+            issuer: ISSUER.into(),
+            audiences: vec!["ccm".into(), "ccm-web".into()],
+            leeway_secs: 30,
+            roles: RoleRules::usual(&["ccm".into(), "ccm-web".into()]),
+        };
         let keys: Arc<dyn KeySource> = source.clone();
         Self { auth: Authenticator::new(config, keys, clock.clone()), source, clock }
     }
 
     async fn bearer(&self, token: &str) -> Result<Caller, Problem> {
-        self.auth.authenticate(Some(&format!("Bearer {token}"))).await
+        self.auth.authenticate(&format!("Bearer {token}")).await
     }
 
     /// Why the token is refused, after the challenge has been checked.
@@ -127,9 +131,9 @@ fn good() -> String {
 #[tokio::test]
 async fn a_good_token_tells_who_calls() {
     let world = World::new();
-    let ada = Caller { subject: "s-1".into(), username: "ada".into(), role: Role::Manager };
+    let ada = Caller { subject: "s-1".into(), username: "ada".into(), role: Role::Manager, via: Via::Token };
     assert_eq!(world.bearer(&good()).await, Ok(ada.clone()));
-    assert_eq!(world.auth.authenticate(Some(&format!("  bEaReR   {} ", good()))).await, Ok(ada));
+    assert_eq!(world.auth.authenticate(&format!("  bEaReR   {} ", good())).await, Ok(ada));
     assert_eq!(world.source.fetches(), 1);
 }
 
@@ -244,7 +248,7 @@ async fn what_is_no_token_is_refused_without_asking_the_issuer() {
     assert!(world.refused(&format!("{0}, Bearer {0}", good())).await.contains("exactly one"));
     assert!(world.refused(&format!("{0} {0}", good())).await.contains("exactly one"));
     assert!(world.refused(&"a".repeat(TOKEN_MAX_BYTES + 1)).await.contains("too long"));
-    for nothing in [None, Some(""), Some("Basic YTpi"), Some(good().as_str())] {
+    for nothing in ["", "Basic YTpi", good().as_str()] {
         let problem = world.auth.authenticate(nothing).await.expect_err("no token");
         assert_eq!(problem.headers, [("www-authenticate", "Bearer realm=\"cml-cloud-manager\"".to_owned())]);
     }
@@ -259,18 +263,26 @@ async fn an_unknown_key_is_asked_for_at_most_once_a_minute() {
     for n in 0..5 {
         world.refused(&sign(&format!("made-up-{n}"), 1, &claims())).await;
     }
-    assert_eq!(world.source.fetches(), 1);
+    assert_eq!(world.source.fetches(), 2);
 
     // The issuer rotates: the new key is found after the minute, and the old one is dropped.
     world.source.show(Some(jwks(&[("second", 1)])));
     world.clock.advance(SignedDuration::from_secs(59));
     world.refused(&new).await;
-    assert_eq!(world.source.fetches(), 1);
+    assert_eq!(world.source.fetches(), 2);
     world.clock.advance(SignedDuration::from_secs(1));
     assert!(world.bearer(&new).await.is_ok());
-    assert_eq!(world.source.fetches(), 2);
+    assert_eq!(world.source.fetches(), 3);
     assert!(world.refused(&good()).await.contains("does not have"));
-    assert_eq!(world.source.fetches(), 2);
+    assert_eq!(world.source.fetches(), 3);
+}
+
+#[tokio::test]
+async fn a_key_that_is_new_right_after_the_keys_were_read_is_found_at_once() {
+    let world = World::new();
+    world.bearer(&good()).await.expect("good");
+    world.source.show(Some(jwks(&[("second", 1)])));
+    assert!(world.bearer(&sign("second", 1, &claims())).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,25 +1,28 @@
 //! What a token says, once its signature is known to be the issuer's.
 
-use domain::{Role, Timestamp};
+use app::ports::VerifiedToken;
+use domain::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::problem::Problem;
-use crate::request::Caller;
 
-use super::{AuthConfig, refuse};
+use super::{AuthConfig, refuse, timestamp};
 
-/// The claims of Keycloak's and Cognito's access tokens that matter here.
+/// The claims of Keycloak's and Cognito's tokens that matter here.
 #[derive(Deserialize)]
 pub(super) struct Claims {
     iss: String,
-    sub: String,
+    pub(super) sub: String,
     exp: f64,
     nbf: Option<f64>,
     aud: Option<OneOrMany>,
     /// Cognito's access tokens have no `aud`.
     client_id: Option<String>,
+    /// The client that an id token was made for, where it is for several.
+    azp: Option<String>,
+    nonce: Option<String>,
     /// Keycloak's kind of token.
     typ: Option<String>,
     /// Cognito's kind of token.
@@ -30,12 +33,6 @@ pub(super) struct Claims {
     username: Option<String>,
     #[serde(rename = "cognito:username")]
     cognito_username: Option<String>,
-    #[serde(default)]
-    realm_access: Value,
-    #[serde(default)]
-    resource_access: Value,
-    #[serde(default, rename = "cognito:groups")]
-    cognito_groups: Value,
 }
 
 #[derive(Deserialize)]
@@ -55,17 +52,49 @@ impl OneOrMany {
 }
 
 impl Claims {
-    /// Whether the token is for us, and now.
-    pub(super) fn check(&self, config: &AuthConfig, now: Timestamp) -> Result<(), Problem> {
-        if self.iss != config.issuer {
-            return Err(refuse("It is from another issuer."));
-        }
+    /// Whether it is an access token for us, and good now.
+    pub(super) fn check_access(&self, config: &AuthConfig, now: Timestamp) -> Result<(), Problem> {
+        self.check_issuer(config)?;
         if !self.is_for(&config.audiences) {
             return Err(refuse("It is for another audience."));
         }
         if !self.is_access_token() {
             return Err(refuse("It is not an access token."));
         }
+        self.check_time(config, now)
+    }
+
+    /// Whether it is an id token for that client and nonce, and good now (OpenID Connect Core, 3.1.3.7).
+    pub(super) fn check_id(
+        &self,
+        config: &AuthConfig,
+        client_id: &str,
+        nonce: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        self.check_issuer(config)?;
+        let audiences = self.aud.as_ref().map_or(&[][..], OneOrMany::as_slice);
+        if !audiences.iter().any(|audience| audience == client_id)
+            || self.azp.as_ref().is_some_and(|party| party != client_id)
+        {
+            return Err(refuse("It is for another client."));
+        }
+        if self.typ.as_deref().is_some_and(|typ| !typ.eq_ignore_ascii_case("id"))
+            || self.token_use.as_deref().is_some_and(|kind| kind != "id")
+        {
+            return Err(refuse("It is not an id token."));
+        }
+        if nonce.is_some_and(|nonce| self.nonce.as_deref() != Some(nonce)) {
+            return Err(refuse("It is of another sign-in."));
+        }
+        self.check_time(config, now)
+    }
+
+    fn check_issuer(&self, config: &AuthConfig) -> Result<(), Problem> {
+        if self.iss == config.issuer { Ok(()) } else { Err(refuse("It is from another issuer.")) }
+    }
+
+    fn check_time(&self, config: &AuthConfig, now: Timestamp) -> Result<(), Problem> {
         let now = now.as_second() as f64;
         let leeway = config.leeway_secs as f64;
         if now >= self.exp + leeway {
@@ -96,9 +125,9 @@ impl Claims {
             && self.at_hash.is_none()
     }
 
-    /// The caller.
-    pub(super) fn into_caller(self, config: &AuthConfig) -> Result<Caller, Problem> {
-        let Some(role) = self.role(&config.audiences) else {
+    /// Whose it is.
+    pub(super) fn into_verified(self, says: &Value, config: &AuthConfig) -> Result<VerifiedToken, Problem> {
+        let Some(role) = config.roles.greatest(says) else {
             return Err(Problem::not_allowed(
                 "The token is valid, but gives none of the roles admin, manager and user. Ask an administrator for one.",
             ));
@@ -108,18 +137,6 @@ impl Claims {
             .flatten()
             .find(|name| !name.is_empty())
             .unwrap_or_else(|| self.sub.clone());
-        Ok(Caller { subject: self.sub, username, role })
-    }
-
-    /// The greatest role that the token gives.
-    fn role(&self, audiences: &[String]) -> Option<Role> {
-        let clients = audiences.iter().map(|audience| &self.resource_access[audience.as_str()]["roles"]);
-        [&self.realm_access["roles"], &self.cognito_groups]
-            .into_iter()
-            .chain(clients)
-            .filter_map(Value::as_array)
-            .flatten()
-            .filter_map(|name| name.as_str().and_then(Role::from_name))
-            .max()
+        Ok(VerifiedToken { subject: self.sub, username, role, expires_at: timestamp(self.exp) })
     }
 }

@@ -1,0 +1,177 @@
+// A person's day with one browser, from the first login to the logout:
+//   node sign-in.mjs http://127.0.0.1:8000 [user] [password]
+// Works with any issuer whose form has the fields `username` and `password`: the development issuer's,
+// and Keycloak's. With WIRE_KEYCLOAK_URL and WIRE_KEYCLOAK_ADMIN_PASSWORD it first makes that Keycloak's
+// access tokens so short that each refresh is a real one.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { withBrowser } from './browser.mjs';
+
+const [base = 'http://127.0.0.1:8000', username = 'manager', password = 'test'] = process.argv.slice(2);
+const origin = new URL(base).origin;
+const keycloak = process.env.WIRE_KEYCLOAK_URL;
+// The product refreshes a token that has at most 60 s left.
+const SHORT_TOKEN_SECONDS = 45;
+const SESSION_COOKIES = ['__Host-session', 'session'];
+const ROUNDS = 5;
+
+const seen = (what) => console.log(`ok  ${what}`);
+
+/** Calls the API from within a page, with whatever cookies the browser has for it. */
+const call = (page, method, path) =>
+  page.evaluate(async ([method, path]) => {
+    const answer = await fetch(path, { method });
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
+  }, [method, path]);
+
+const sessionCookie = async (context) =>
+  (await context.cookies(origin)).find((cookie) => SESSION_COOKIES.includes(cookie.name));
+
+/** Opens the login; tells whether the issuer asks for the password, or knows the person already. */
+async function openLogin(page) {
+  await page.goto(`${base}/api/auth/login?return_to=/api/auth/session`);
+  return (await page.locator('input[name=password]').count()) > 0;
+}
+
+async function signIn(page) {
+  await page.locator('input[name=username]').fill(username);
+  await page.locator('input[name=password]').fill(password);
+  await page.locator('input[name=password]').press('Enter');
+  await page.waitForURL(`${origin}/api/auth/session`);
+}
+
+async function shortenKeycloakTokens() {
+  const realm = 'cml-cloud-manager';
+  const grant = {
+    grant_type: 'password', client_id: 'admin-cli',
+    username: 'admin', password: process.env.WIRE_KEYCLOAK_ADMIN_PASSWORD,
+  };
+  const token = await fetch(`${keycloak}/realms/master/protocol/openid-connect/token`, {
+    method: 'POST', body: new URLSearchParams(grant),
+  });
+  assert.equal(token.status, 200, 'the administrator of Keycloak signs in');
+  const { access_token } = await token.json();
+  const changed = await fetch(`${keycloak}/admin/realms/${realm}`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ accessTokenLifespan: SHORT_TOKEN_SECONDS }),
+  });
+  assert.equal(changed.status, 204, 'the tokens of the realm are made short');
+}
+
+/** The page of somebody else, on the same host, so that the browser sends our cookies along. */
+async function withStranger(use) {
+  const server = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<p>a stranger'));
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  try {
+    return await use(`http://${new URL(base).hostname}:${server.address().port}/`);
+  } finally {
+    server.close();
+  }
+}
+
+async function firstLogin(context, page) {
+  assert.ok(await openLogin(page), 'the issuer asks for the password');
+  assert.notEqual(new URL(page.url()).pathname, '/api/auth/login', 'the form is the issuer\'s');
+  await signIn(page);
+  const cookie = await sessionCookie(context);
+  assert.ok(cookie, 'a session cookie is set');
+  assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, 'Lax', '/']);
+  assert.equal(cookie.secure, cookie.name.startsWith('__Host-'));
+  assert.ok(!page.url().includes('code='), 'no code is left in the address');
+  assert.equal(await page.evaluate(() => document.cookie), '', 'no script sees a cookie');
+  seen(`login: cookie ${cookie.name}, HttpOnly, SameSite=Lax${cookie.secure ? ', Secure' : ''}`);
+
+  const session = await call(page, 'GET', '/api/auth/session');
+  assert.equal(session.status, 200);
+  assert.deepEqual([session.body.username, session.body.role], [username, username]);
+  assert.doesNotMatch(JSON.stringify(session.body), /eyJ/, 'no token is told');
+  const me = await call(page, 'GET', '/api/auth/me');
+  assert.deepEqual([me.status, me.body.username, me.body.credential], [200, username, 'session']);
+  seen(`session: ${session.body.username}, role ${session.body.role}`);
+}
+
+/** The status of a call that a page of another origin makes: the page itself never learns it. */
+async function statusBlindly(page, method, path) {
+  const [answer] = await Promise.all([
+    page.waitForResponse((answer) => answer.url() === `${origin}${path}`),
+    page.evaluate(([method, url]) => fetch(url, { method, mode: 'no-cors', credentials: 'include' }), [method, `${origin}${path}`]),
+  ]);
+  return answer.status();
+}
+
+async function strangersGetNothing(context) {
+  await withStranger(async (address) => {
+    const page = await context.newPage();
+    await page.goto(address);
+    assert.equal(await statusBlindly(page, 'GET', '/api/auth/session'), 200, 'the browser sends the cookie along');
+    assert.equal(await statusBlindly(page, 'POST', '/api/auth/logout'), 403, 'a change for another origin is refused');
+    assert.equal(await statusBlindly(page, 'GET', '/api/auth/session'), 200);
+    await page.close();
+  });
+  seen('a page of another origin cannot log the person out');
+}
+
+/** Refreshes as the console does: it tries again when it is asked to. */
+async function refresh(page) {
+  for (let attempt = 0; attempt < 10; attempt += 1) {
+    const answer = await call(page, 'POST', '/api/auth/refresh');
+    if (answer.status !== 503) return answer;
+    await page.waitForTimeout(200);
+  }
+  throw new Error('refresh answers 503 all the time');
+}
+
+async function twoTabs(context, page) {
+  const other = await context.newPage();
+  await other.goto(`${base}/api/auth/session`);
+  const before = (await call(page, 'GET', '/api/auth/session')).body.access_expires_at;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const answers = await Promise.all([page, other].map(refresh));
+    assert.deepEqual(answers.map(({ status }) => status), [200, 200], `round ${round + 1}`);
+  }
+  for (const tab of [page, other]) {
+    const session = await call(tab, 'GET', '/api/auth/session');
+    assert.deepEqual([session.status, session.body.username], [200, username]);
+  }
+  const after = (await call(page, 'GET', '/api/auth/session')).body.access_expires_at;
+  if (keycloak) assert.ok(Date.parse(after) > Date.parse(before), 'the token was really refreshed');
+  seen(`two tabs refreshed at once, ${ROUNDS} times: both are signed in${after === before ? ' (the token was fresh)' : ''}`);
+  await other.close();
+}
+
+async function logout(context, page) {
+  // The proof that what follows shows something: before, Keycloak lets the person in without a question.
+  if (keycloak) {
+    assert.equal(await openLogin(page), false, 'while the issuer\'s session lasts, it asks for nothing');
+    await page.waitForURL(`${origin}/api/auth/session`);
+  }
+  const left = await sessionCookie(context);
+  const answer = await call(page, 'POST', '/api/auth/logout');
+  assert.equal(answer.status, 200);
+  assert.equal(await sessionCookie(context), undefined, 'the cookie is cleared');
+  assert.equal((await call(page, 'GET', '/api/auth/session')).status, 401);
+  // A cookie that somebody kept is worth nothing any more.
+  await context.addCookies([left]);
+  assert.equal((await call(page, 'GET', '/api/auth/session')).status, 401);
+  await context.clearCookies({ name: left.name });
+  seen('logout: the cookie is cleared, and the old one is refused');
+
+  if (answer.body.logout_url) {
+    await page.goto(answer.body.logout_url);
+    assert.equal(new URL(page.url()).origin, origin, 'the issuer sends the person back without a question');
+  }
+  assert.ok(await openLogin(page), 'a new login asks for the password');
+  await signIn(page);
+  seen('the issuer\'s session has ended too: the password was asked for again');
+}
+
+if (keycloak) await shortenKeycloakTokens();
+await withBrowser(async (context) => {
+  const page = await context.newPage();
+  await firstLogin(context, page);
+  await strangersGetNothing(context);
+  await twoTabs(context, page);
+  await logout(context, page);
+});
