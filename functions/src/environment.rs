@@ -19,7 +19,7 @@ use app::{Context, PublicUrl, Settings};
 use aws::{DynamoTable, EventBridgeEvents, SqsQueues};
 use aws_config::SdkConfig;
 use domain::worker::{CmlAddress, spec};
-use domain::{Invalid, InvalidField, Region, SignedDuration};
+use domain::{Invalid, InvalidField, LabOwners, Region, SignedDuration, Visibility};
 use http_api::{Function, Port};
 
 use crate::{OsRandom, SystemClock, World};
@@ -131,6 +131,8 @@ impl Environment<'_> {
         settings.sessions.idle = self.minutes("SESSION_IDLE_MINUTES", settings.sessions.idle)?;
         settings.sessions.most = self.minutes("SESSION_MAX_MINUTES", settings.sessions.most)?;
         settings.public_url = self.public_url()?;
+        settings.visibility = self.visibility(settings.visibility)?;
+        settings.lab_owners = self.lab_owners(settings.lab_owners)?;
         settings.power.metrics_interval = self.minutes("METRICS_INTERVAL_MINUTES", settings.power.metrics_interval)?;
         settings.sample_retention = self.days("SAMPLE_RETENTION_DAYS", settings.sample_retention)?;
         settings.operation_retention = self.days("OPERATION_RETENTION_DAYS", settings.operation_retention)?;
@@ -146,6 +148,21 @@ impl Environment<'_> {
             settings.trusted_image_owners = owners.split(',').map(|owner| owner.trim().to_owned()).collect();
         }
         Ok(settings)
+    }
+
+    fn visibility(&self, default: Visibility) -> Result<Visibility, EnvironmentError> {
+        let name = "VISIBILITY";
+        let Some(text) = self.optional(name) else { return Ok(default) };
+        Visibility::from_name(&text).ok_or_else(|| EnvironmentError::Wrong {
+            name: name.into(),
+            message: format!("must be {}", Visibility::ALL.map(Visibility::name).join(" or ")),
+        })
+    }
+
+    fn lab_owners(&self, default: LabOwners) -> Result<LabOwners, EnvironmentError> {
+        let name = "LAB_OWNERS";
+        let Some(text) = self.optional(name) else { return Ok(default) };
+        text.parse().map_err(|error: InvalidField| EnvironmentError::Wrong { name: name.into(), message: error.message })
     }
 
     fn public_url(&self) -> Result<Option<PublicUrl>, EnvironmentError> {

@@ -1,6 +1,6 @@
 //! The one error of the application: what went wrong, by kind, with what may be told to a caller.
 
-use domain::{Invalid, SignedDuration, WorkerId};
+use domain::{Invalid, OperationId, SignedDuration, WorkerId};
 
 use crate::ports::{CmlError, Ec2Error};
 
@@ -76,6 +76,12 @@ impl AppError {
     #[must_use]
     pub fn no_worker(id: WorkerId) -> Self {
         Self::NotFound { kind: "worker", id: id.to_string() }
+    }
+
+    /// There is no such operation.
+    #[must_use]
+    pub fn no_operation(id: OperationId) -> Self {
+        Self::NotFound { kind: "operation", id: id.to_string() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::power::PowerPolicy;
 use domain::session::Lifetimes;
 use domain::worker::CmlAddress;
-use domain::{AccountId, Region, SignedDuration};
+use domain::{AccountId, LabOwners, Region, SignedDuration, Visibility};
 
 use crate::public_url::PublicUrl;
 
@@ -37,6 +37,10 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// How long browser sessions last, machine time.
     pub sessions: Lifetimes,
+    /// Whether users see the whole fleet or what is theirs.
+    pub visibility: Visibility,
+    /// Which of our users a CML user is.
+    pub lab_owners: LabOwners,
     /// Decide and record, act on nothing.
     pub safe_mode: bool,
     /// Whether controllers may be on loopback: the local stack's are.
@@ -59,6 +63,8 @@ impl Settings {
             operation_retention: SignedDuration::from_hours(24 * 90),
             public_url: None,
             sessions: Lifetimes::default(),
+            visibility: Visibility::default(),
+            lab_owners: LabOwners::default(),
             safe_mode: false,
             allow_loopback_controllers: false,
         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::session::Person;
-use domain::{Actor, ApiKeyId, Invalid, InvalidField, OperationId, Role, WorkerId};
+use domain::{Actor, ApiKeyId, Invalid, InvalidField, OperationId, Role, Sight, Visibility, WorkerId};
 use serde::de::DeserializeOwned;
 
+use crate::api::Api;
 use crate::problem::Problem;
 
 /// Largest body: the largest user data in base64 or JSON escapes, and room for the rest.
@@ -22,6 +23,8 @@ pub struct Caller {
     pub role: Role,
     /// How they showed who they are.
     pub via: Via,
+    /// Whose things are theirs: their own name, and for a key its maker's.
+    pub acts_for: String,
 }
 
 /// How a caller showed who they are.
@@ -51,6 +54,19 @@ impl Via {
 }
 
 impl Caller {
+    /// A person who showed in that way who they are.
+    #[must_use]
+    pub fn person_via(person: Person, via: Via) -> Self {
+        let Person { subject, username, role } = person;
+        Self { subject, acts_for: username.clone(), username, role, via }
+    }
+
+    /// What they see.
+    #[must_use]
+    pub fn sight(&self, visibility: Visibility) -> Sight {
+        visibility.of(&Person { username: self.acts_for.clone(), ..self.person() })
+    }
+
     /// The caller as a person, for what people keep: keys, sessions.
     #[must_use]
     pub fn person(&self) -> Person {
@@ -90,6 +106,14 @@ impl Request {
     /// 401, should the middleware ever let one pass without.
     pub fn caller(&self) -> Result<&Caller, Problem> {
         self.caller.as_ref().ok_or_else(|| Problem::unauthorized("Sign in first.", None))
+    }
+
+    /// What the caller sees.
+    ///
+    /// # Errors
+    /// As [`caller`](Self::caller).
+    pub fn sight(&self, api: &Api) -> Result<Sight, Problem> {
+        Ok(self.caller()?.sight(api.context.settings.visibility))
     }
 
     /// The value of a cookie; none when it is absent or sent twice.

@@ -113,6 +113,9 @@ async fn admit(api: &Api, endpoint: &Endpoint, incoming: &Incoming) -> Result<Op
         refused(endpoint, &caller, "the role is not enough");
         return Err(Problem::forbidden(least));
     }
+    auth::check_sight(api, &caller, incoming)
+        .await
+        .inspect_err(|problem| refused(endpoint, &caller, &problem.detail))?;
     Ok(Some(caller))
 }
 

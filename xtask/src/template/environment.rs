@@ -8,7 +8,7 @@ use super::parameters::queue_url;
 use super::yaml::reference;
 
 /// What every function reads: variable, parameter.
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 20] = [
     ("TABLE_NAME", "TableName"),
     ("HOME_ACCOUNT_ID", "AWS::AccountId"),
     ("SAFE_MODE", "SafeMode"),
@@ -26,6 +26,8 @@ const SETTINGS: [(&str, &str); 18] = [
     ("PUBLIC_URL", "PublicUrl"),
     ("SESSION_IDLE_MINUTES", "SessionIdleMinutes"),
     ("SESSION_MAX_MINUTES", "SessionMaxMinutes"),
+    ("VISIBILITY", "Visibility"),
+    ("LAB_OWNERS", "LabOwners"),
     ("RUST_LOG", "LogLevel"),
 ];
 
@@ -34,8 +36,14 @@ const BUS: [(&str, &str); 2] =
     [("EVENT_BUS_NAME", "EventBusName"), ("EVENTS_DEAD_LETTERS_URL", "EventsDeadLettersUrl")];
 
 /// What a function reads that verifies tokens.
-const ISSUER: [(&str, &str); 3] =
-    [("OIDC_ISSUER", "OidcIssuer"), ("OIDC_AUDIENCES", "OidcAudiences"), ("OIDC_JWKS_URL", "OidcJwksUrl")];
+const ISSUER: [(&str, &str); 6] = [
+    ("OIDC_ISSUER", "OidcIssuer"),
+    ("OIDC_AUDIENCES", "OidcAudiences"),
+    ("OIDC_JWKS_URL", "OidcJwksUrl"),
+    ("OIDC_LEEWAY_SECS", "OidcLeewaySecs"),
+    ("OIDC_ROLE_CLAIMS", "OidcRoleClaims"),
+    ("OIDC_ROLE_NAMES", "OidcRoleNames"),
+];
 
 /// What a function reads that sends people to the issuer, or fetches tokens there.
 const SIGN_IN: [(&str, &str); 5] = [

@@ -9,7 +9,7 @@ use super::logical;
 use super::yaml::{attribute, reference, when};
 
 /// Parameters that the root has under the same name.
-const SAME: [&str; 30] = [
+const SAME: [&str; 35] = [
     "AccountRoleArns",
     "AccountRoles",
     "AlarmTopicArn",
@@ -19,6 +19,7 @@ const SAME: [&str; 30] = [
     "DefaultInstanceType",
     "IdleShutdown",
     "IdleTimeoutMinutes",
+    "LabOwners",
     "LogLevel",
     "LogRetentionDays",
     "MetricsIntervalMinutes",
@@ -29,7 +30,10 @@ const SAME: [&str; 30] = [
     "OidcInternalIssuer",
     "OidcIssuer",
     "OidcJwksUrl",
+    "OidcLeewaySecs",
     "OidcLogoutUrl",
+    "OidcRoleClaims",
+    "OidcRoleNames",
     "OperationRetentionDays",
     "Prefix",
     "ReserveConcurrency",
@@ -39,6 +43,7 @@ const SAME: [&str; 30] = [
     "SessionMaxMinutes",
     "SubnetIds",
     "TrustedImageOwners",
+    "Visibility",
     "WorkerRoleArn",
 ];
 

@@ -18,8 +18,7 @@ impl Store {
     /// # Errors
     /// It does not exist, or the table failed.
     pub async fn operation(&self, id: OperationId) -> Result<Operation, AppError> {
-        let missing = || AppError::NotFound { kind: "operation", id: id.to_string() };
-        read_operation(&self.table.get(&keys::operation(id)).await?.ok_or_else(missing)?)
+        read_operation(&self.table.get(&keys::operation(id)).await?.ok_or_else(|| AppError::no_operation(id))?)
     }
 
     /// A page of operations, newest first; of one worker if one is given.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::worker::{DesiredState, WorkerStatus};
-use domain::{Timestamp, WorkerId};
+use domain::{Sight, Timestamp, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -30,17 +30,17 @@ pub struct FleetSummary {
     pub at: Timestamp,
 }
 
-/// Counts the fleet, page by page over the list.
+/// Counts what the caller sees of the fleet, page by page over the list.
 ///
 /// # Errors
 /// The table failed.
-pub async fn fleet_summary(ctx: &Context) -> Result<FleetSummary, AppError> {
+pub async fn fleet_summary(ctx: &Context, sight: &Sight) -> Result<FleetSummary, AppError> {
     let mut summary = FleetSummary { at: ctx.now(), ..FleetSummary::default() };
     let mut after = None;
     loop {
         let page = ctx.store.list_workers(None, 200, after).await?;
         let mut running: Vec<WorkerId> = Vec::new();
-        for worker in &page.items {
+        for worker in page.items.iter().filter(|worker| sight.sees(worker.owner.as_deref())) {
             *summary.by_status.entry(worker.status).or_default() += 1;
             if worker.is_live() {
                 summary.workers += 1;

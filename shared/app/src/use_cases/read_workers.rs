@@ -1,7 +1,7 @@
 //! Read workers: the snapshot, its latest readings and its standing power decision.
 
 use domain::worker::{Worker, WorkerStatus};
-use domain::{Region, SignedDuration, Timestamp, WorkerId};
+use domain::{Region, Sight, SignedDuration, Timestamp, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -67,12 +67,13 @@ pub async fn details(ctx: &Context, worker: Worker) -> Result<WorkerDetails, App
     Ok(WorkerDetails { endpoint: worker.endpoint(ctx.settings.cml_address), worker, telemetry, power })
 }
 
-/// A page of workers, by region and name.
+/// A page of the workers that the caller sees, by region and name.
 ///
 /// # Errors
 /// The cursor is not one of this list, or the table failed.
 pub async fn list_workers(
     ctx: &Context,
+    sight: &Sight,
     filter: &WorkerFilter,
     limit: u32,
     cursor: Option<String>,
@@ -82,7 +83,8 @@ pub async fn list_workers(
     for _ in 0..PAGES_PER_ANSWER {
         let missing = limit.saturating_sub(u32::try_from(workers.len()).unwrap_or(limit));
         let page = ctx.store.list_workers(filter.region.as_ref(), missing, next).await?;
-        workers.extend(page.items.into_iter().filter(|worker| filter.matches(worker)));
+        let shown = |worker: &Worker| sight.sees(worker.owner.as_deref()) && filter.matches(worker);
+        workers.extend(page.items.into_iter().filter(shown));
         next = page.next;
         if next.is_none() || workers.len() >= limit as usize {
             break;

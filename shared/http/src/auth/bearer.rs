@@ -12,6 +12,7 @@ use app::error::PortError;
 use app::ports::{Clock, TokenError, TokenVerifier, VerifiedToken};
 use async_trait::async_trait;
 use domain::Timestamp;
+use domain::session::Person;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
 use serde_json::Value;
 
@@ -66,7 +67,7 @@ impl Authenticator {
     /// without any role of ours; 503 when no key of the issuer can be had.
     pub async fn authenticate(&self, authorization: &str) -> Result<Caller, Problem> {
         let VerifiedToken { subject, username, role, .. } = self.access(bearer_token(authorization)?).await?;
-        Ok(Caller { subject, username, role, via: Via::Token })
+        Ok(Caller::person_via(Person { subject, username, role }, Via::Token))
     }
 
     async fn access(&self, token: &str) -> Result<VerifiedToken, Problem> {

@@ -11,6 +11,7 @@
 mod bearer;
 mod key;
 pub(crate) mod session;
+mod sight;
 mod stored_keys;
 
 use domain::Right;
@@ -20,6 +21,8 @@ use crate::function::Endpoint;
 use crate::problem::Problem;
 use crate::request::{Caller, Via};
 use crate::serve::{Incoming, refused};
+
+pub(crate) use sight::check_sight;
 
 pub use bearer::{AuthConfig, Authenticator, KeySource, RoleRules};
 pub use stored_keys::StoredKeys;
@@ -62,6 +65,7 @@ fn opened(endpoint: &Endpoint, incoming: &Incoming, key: &domain::ApiKey, via: V
         username: format!("{} (key of {})", key.name, key.owner_username),
         role: key.role,
         via,
+        acts_for: key.owner_username.clone(),
     };
     let right = if endpoint.is_change() { Right::Write } else { Right::Read };
     let worker = incoming.path_parameters.get("worker_id").and_then(|id| id.parse().ok());

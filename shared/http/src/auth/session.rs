@@ -93,7 +93,7 @@ pub(super) async fn identify(api: &Api, incoming: &Incoming, is_change: bool) ->
         check_origin(public_url, incoming.headers.get("origin").map(String::as_str))?;
     }
     let person = read_session(&api.context, value).await?.session.person;
-    Ok(Some(Caller { subject: person.subject, username: person.username, role: person.role, via: Via::Session }))
+    Ok(Some(Caller::person_via(person, Via::Session)))
 }
 
 /// What is said to everybody whose sign-in fails.

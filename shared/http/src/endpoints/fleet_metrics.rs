@@ -9,6 +9,6 @@ use crate::response::Response;
 
 use crate::wire::FleetMetrics;
 
-pub(crate) async fn handle(api: &Api, _request: &Request) -> Result<Response, Problem> {
-    Ok(Response::json(200, &FleetMetrics::from(&fleet_summary(&api.context).await?)))
+pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
+    Ok(Response::json(200, &FleetMetrics::from(&fleet_summary(&api.context, &request.sight(api)?).await?)))
 }

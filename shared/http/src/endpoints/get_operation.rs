@@ -1,5 +1,7 @@
 //! `GET /api/operations/{operation_id}`
 
+use app::use_cases::read_operations::get_operation;
+
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
@@ -8,6 +10,6 @@ use crate::response::Response;
 use crate::wire::OperationView;
 
 pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
-    let operation = api.context.store.operation(request.operation_id()?).await?;
+    let operation = get_operation(&api.context, &request.sight(api)?, request.operation_id()?).await?;
     Ok(Response::json(200, &OperationView::from(&operation)))
 }

@@ -1,6 +1,6 @@
 //! `GET /api/operations`
 
-use app::use_cases::list_operations::list_operations;
+use app::use_cases::read_operations::list_operations;
 use domain::operation::OperationStatus;
 use domain::{InvalidField, WorkerId};
 
@@ -16,7 +16,8 @@ pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Pro
     let target = target.map_err(|_| Problem::invalid(&InvalidField::new("target", "must be a worker's id").into()))?;
     let names = OperationStatus::ALL.map(OperationStatus::name);
     let status = request.one_of("status", &names, OperationStatus::from_name)?;
-    let page = list_operations(&api.context, target, status, request.limit()?, request.cursor()).await?;
+    let sight = request.sight(api)?;
+    let page = list_operations(&api.context, &sight, target, status, request.limit()?, request.cursor()).await?;
     let items = page.items.iter().map(OperationView::from).collect();
     Ok(Response::json(200, &OperationList { items, next_cursor: page.next }))
 }

@@ -22,7 +22,8 @@ pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Pro
             None => (tag.clone(), None),
         }),
     };
-    let page = list_workers(&api.context, &filter, request.limit()?, request.cursor()).await?;
+    let sight = request.sight(api)?;
+    let page = list_workers(&api.context, &sight, &filter, request.limit()?, request.cursor()).await?;
     let items = page.items.iter().map(WorkerView::from).collect();
     Ok(Response::json(200, &WorkerList { items, next_cursor: page.next }))
 }

@@ -14,8 +14,8 @@ use crate::wire::FleetMetrics;
 /// Source: Prometheus documentation, "Exposition formats", text format 0.0.4.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) async fn handle(api: &Api, _request: &Request) -> Result<Response, Problem> {
-    let metrics = FleetMetrics::from(&fleet_summary(&api.context).await?);
+pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let metrics = FleetMetrics::from(&fleet_summary(&api.context, &request.sight(api)?).await?);
     Ok(Response::text(CONTENT_TYPE, text(&metrics)))
 }
 

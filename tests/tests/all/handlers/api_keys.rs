@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::test_api::{Answer, Call, TestApi};
 use super::world::{TERMINATED, WORKER, now};
 
-async fn create(api: &TestApi, by: Role, body: Value) -> Value {
+pub(super) async fn create(api: &TestApi, by: Role, body: Value) -> Value {
     let answer = api.post("/api/api-keys").json(&body).by(by).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.json()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
@@ -161,7 +161,7 @@ async fn of_several_credentials_the_first_alone_counts() {
 }
 
 /// What a machine signs with, and what it says.
-struct Machine {
+pub(super) struct Machine {
     id: String,
     secret: String,
     time: String,
@@ -169,9 +169,9 @@ struct Machine {
 }
 
 impl Machine {
-    async fn new(api: &TestApi, scopes: &[&str]) -> Self {
-        let body = json!({"name": "robot", "scopes": scopes, "kind": "signing"});
-        let made = create(api, Role::Manager, body).await;
+    pub(super) async fn new(api: &TestApi, by: Role, scopes: &[&str]) -> Self {
+        let body = json!({"name": "robot", "scopes": scopes, "kind": "signing", "role": by.name()});
+        let made = create(api, by, body).await;
         let (time, nonce) = (now().as_second().to_string(), "0123456789abcdef-1".to_owned());
         Self { id: text(&made["id"]), secret: text(&made["key"]), time, nonce }
     }
@@ -182,6 +182,14 @@ impl Machine {
         let (key_id, time, nonce) = (self.id.as_str(), self.time.as_str(), self.nonce.as_str());
         let request = SignedRequest { key_id, time, nonce, signature: "", method, path, query: &query, body };
         sign(&self.secret, &request)
+    }
+
+    /// The call, signed as it is.
+    pub(super) fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
+        let (method, path, query, body) = call.parts();
+        let query: Vec<_> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let signature = self.signature(&method, &path, &query, &body);
+        self.headers(call, &signature)
     }
 
     fn headers<'a>(&self, call: Call<'a>, signature: &str) -> Call<'a> {
@@ -195,7 +203,7 @@ impl Machine {
 #[tokio::test]
 async fn a_signed_request_is_good_once() {
     let api = TestApi::new().await;
-    let machine = Machine::new(&api, &["workers:read"]).await;
+    let machine = Machine::new(&api, Role::Manager, &["workers:read"]).await;
     let signature = machine.signature("GET", "/api/workers", &[("region", "us-east-1")], b"");
     let call = machine.headers(api.get("/api/workers?region=us-east-1"), &signature);
     assert_eq!(call.clone().await.status, 200);
@@ -207,7 +215,7 @@ async fn a_signed_request_is_good_once() {
 #[tokio::test]
 async fn each_part_of_a_signed_request_counts() {
     let api = TestApi::new().await;
-    let mut machine = Machine::new(&api, &["workers:write"]).await;
+    let mut machine = Machine::new(&api, Role::Manager, &["workers:write"]).await;
     let path = format!("/api/workers/{WORKER}/stop");
     let body = json!({"reason": "night"}).to_string();
     let signature = machine.signature("POST", &path, &[], body.as_bytes());
@@ -253,7 +261,7 @@ fn copy(machine: &Machine) -> Machine {
 #[tokio::test]
 async fn two_secrets_work_while_they_are_rotated() {
     let api = TestApi::new().await;
-    let old = Machine::new(&api, &["workers:read"]).await;
+    let old = Machine::new(&api, Role::Manager, &["workers:read"]).await;
     let path = format!("/api/api-keys/{}/rotate", old.id);
     let rotated = api.post(&path).as_manager().await;
     assert_eq!(rotated.status, 200, "{rotated:?}");
@@ -273,7 +281,7 @@ async fn two_secrets_work_while_they_are_rotated() {
 #[tokio::test]
 async fn a_signature_is_refused_where_the_route_takes_none_and_a_signing_key_is_never_sent() {
     let api = TestApi::new().await;
-    let machine = Machine::new(&api, &["operations:read", "workers:write"]).await;
+    let machine = Machine::new(&api, Role::Manager, &["operations:read", "workers:write"]).await;
     let path = format!("/api/workers/{WORKER}/events");
     let signature = machine.signature("GET", &path, &[], b"");
     let answer = machine.headers(api.get(&path), &signature).await;

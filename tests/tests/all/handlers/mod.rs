@@ -6,6 +6,7 @@ mod api_keys;
 mod bad_bodies;
 mod bad_requests;
 mod batches;
+mod credentials;
 mod deadlines;
 mod failures;
 pub(crate) mod fixtures;

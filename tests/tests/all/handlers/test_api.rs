@@ -178,6 +178,18 @@ impl Call<'_> {
         self
     }
 
+    /// What is signed of it: method, path, query and body.
+    pub(super) fn parts(&self) -> (String, String, BTreeMap<String, String>, Vec<u8>) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let query = self.event["queryStringParameters"].as_object().into_iter().flatten();
+        (
+            text(&self.event["requestContext"]["http"]["method"]),
+            text(&self.event["rawPath"]),
+            query.map(|(name, value)| (name.clone(), text(value))).collect(),
+            text(&self.event["body"]).into_bytes(),
+        )
+    }
+
     /// Puts another path in the event, whatever it leads to.
     pub(super) fn raw_path(mut self, path: &str) -> Self {
         self.event["rawPath"] = json!(path);

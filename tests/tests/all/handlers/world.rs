@@ -27,6 +27,8 @@ use local_state::Documents;
 use super::tokens;
 use crate::support::RecordingBus;
 
+#[cfg(feature = "wire")]
+pub(crate) use browser::{NONCE, SESSION};
 pub(crate) use seed::TERMINATED;
 pub(super) use seed::{IMPORT, OPERATION, QUEUED, WORKER};
 
@@ -64,7 +66,7 @@ impl TestWorld {
         let random = Arc::new(CountingRandom::default());
         let context = Context::new(table.clone(), queues.clone(), clock.clone(), clock.clone(), random, settings);
         seed::fleet(&context, &cloud).await;
-        browser::seed(&context, &Marked).await;
+        browser::seed(&context, &Marked, now()).await;
         let issuer = Arc::new(browser::TestIssuer::new(clock.clone()));
         let world = World {
             context,
@@ -81,14 +83,15 @@ impl TestWorld {
     }
 }
 
-/// Puts the small fleet into another table.
+/// Puts the small fleet into another table, and what the fixtures of a browser name, as begun at `begun`.
 #[cfg(feature = "wire")]
-pub(crate) async fn fleet_in(table: Arc<dyn Table>) {
+pub(crate) async fn fleet_in(table: Arc<dyn Table>, sealer: &dyn Sealer, begun: Timestamp) {
     let clock = Arc::new(ManualClock::at(now()));
     let (queues, random) = (Arc::<Sent>::default(), Arc::new(CountingRandom::default()));
     let settings = Settings::new("123456789012".parse().unwrap());
     let context = Context::new(table, queues, clock.clone(), clock.clone(), random, settings);
     seed::fleet(&context, &cloud(clock)).await;
+    browser::seed(&context, sealer, begun).await;
 }
 
 fn cloud(clock: Arc<ManualClock>) -> SimulatedCloud {

@@ -1,5 +1,7 @@
 //! {{summary}}
 
+use domain::Sight;
+
 use super::fleet_summary::{FleetSummary, fleet_summary};
 use crate::context::Context;
 use crate::error::AppError;
@@ -9,5 +11,5 @@ use crate::error::AppError;
 /// # Errors
 /// The table failed.
 pub async fn {{snake}}(ctx: &Context) -> Result<FleetSummary, AppError> {
-    fleet_summary(ctx).await
+    fleet_summary(ctx, &Sight::Everything).await
 }

@@ -9,21 +9,20 @@ use app::secret::{hash, pkce_challenge};
 use app::store::{PendingLogin, StoredSession};
 use async_trait::async_trait;
 use domain::session::{Person, Session};
-use domain::{Role, SignedDuration};
+use domain::{Role, SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::super::tokens::{self, claims, sign};
-use super::now;
 
 /// Where browsers reach us: the host of the fixtures.
 pub(in crate::handlers) const PUBLIC_URL: &str = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com";
 /// The session of the fixtures, a manager's.
-pub(in crate::handlers) const SESSION: &str = "ZXhhbXBsZS1zZXNzaW9uLXJlcGxhY2VkLWJ5LWNhbGxlcg";
+pub(crate) const SESSION: &str = "ZXhhbXBsZS1zZXNzaW9uLXJlcGxhY2VkLWJ5LWNhbGxlcg";
 /// The browser of the fixture that comes back from the issuer, and its state.
 const BROWSER: &str = "ZXhhbXBsZS1icm93c2VyLXJlcGxhY2VkLWJ5LWNhbGxlcl";
 const STATE: &str = "replaced-by-the-caller";
 const VERIFIER: &str = "the-verifier-of-the-fixture";
-const NONCE: &str = "the-nonce-of-the-fixture";
+pub(crate) const NONCE: &str = "the-nonce-of-the-fixture";
 
 /// An identity provider that signs a manager in, with real tokens for five minutes.
 pub(in crate::handlers) struct TestIssuer(Mutex<Inner>);
@@ -121,13 +120,13 @@ impl IdentityProvider for TestIssuer {
     }
 }
 
-/// Records the session and the sign-in.
-pub(super) async fn seed(context: &Context, sealer: &dyn Sealer) {
+/// Records the session and the sign-in, begun at that time.
+pub(super) async fn seed(context: &Context, sealer: &dyn Sealer, begun: Timestamp) {
     let hash_of_session = hash(SESSION);
     let sealed = json!({"refresh_token": "the-refresh-token-0", "id_token": "the-id-token"}).to_string();
     let sealed = sealer.seal(&sealed, &StoredSession::context(&hash_of_session)).await.unwrap();
     let person = Person { subject: "subject-of-manager".into(), username: "manager".into(), role: Role::Manager };
-    let session = Session::begin(person, now() + SignedDuration::from_mins(5), now(), &context.settings.sessions);
+    let session = Session::begin(person, begun + SignedDuration::from_mins(5), begun, &context.settings.sessions);
     let mut stored = StoredSession { hash: hash_of_session, session, sealed, version: 0 };
     assert!(context.store.save_session(&mut stored).await.unwrap());
     let login = PendingLogin {
@@ -135,7 +134,7 @@ pub(super) async fn seed(context: &Context, sealer: &dyn Sealer) {
         nonce: NONCE.into(),
         verifier: VERIFIER.into(),
         return_to: "/workers".into(),
-        good_until: now() + SignedDuration::from_mins(10),
+        good_until: begun + SignedDuration::from_mins(10),
     };
     context.store.save_login(&hash(STATE), &login).await.unwrap();
 }
