@@ -162,7 +162,8 @@ impl Environment<'_> {
     fn lab_owners(&self, default: LabOwners) -> Result<LabOwners, EnvironmentError> {
         let name = "LAB_OWNERS";
         let Some(text) = self.optional(name) else { return Ok(default) };
-        text.parse().map_err(|error: InvalidField| EnvironmentError::Wrong { name: name.into(), message: error.message })
+        text.parse()
+            .map_err(|error: InvalidField| EnvironmentError::Wrong { name: name.into(), message: error.message })
     }
 
     fn public_url(&self) -> Result<Option<PublicUrl>, EnvironmentError> {

@@ -138,7 +138,10 @@ impl FromStr for LabOwners {
     /// `same-name`, `nobody`, or pairs: `<CML user>=<our user>, ...`.
     fn from_str(text: &str) -> Result<Self, InvalidField> {
         let wrong = || {
-            InvalidField::new("lab_owners", "must be same-name, nobody, or pairs such as cml-ada=ada,cml-bob=bob, each CML user once")
+            InvalidField::new(
+                "lab_owners",
+                "must be same-name, nobody, or pairs such as cml-ada=ada,cml-bob=bob, each CML user once",
+            )
         };
         match text.trim() {
             "same-name" => return Ok(Self::SameName),

@@ -12,7 +12,7 @@ use http_api::{Access, Endpoint, Function, Port, Trigger, Zone};
 
 use crate::template::{TemplateError, render};
 
-const TABLE: &str = "shared/http/src/table.rs";
+const TABLE: &str = "shared/http/src/table";
 const ENDPOINTS: &str = "shared/http/src/endpoints/mod.rs";
 const WIRE: &str = "shared/http/src/wire/mod.rs";
 const USE_CASES: &str = "shared/app/src/use_cases/mod.rs";
@@ -150,7 +150,7 @@ pub enum NewFunctionError {
     #[error("{path} has no place for {what}: has its form changed? Then xtask/src/new_function has to follow")]
     NoPlace {
         /// Which file.
-        path: &'static str,
+        path: String,
         /// What should have been added.
         what: String,
     },
@@ -223,13 +223,16 @@ pub fn plan(root: &Path, functions: &[Function], asked: &NewFunction) -> Result<
         files.insert(path, text);
     }
     let (snake, answer) = (snake(&asked.name), code::answer(&asked.name));
-    let mut edit = |path: &'static str, what: &str, with: &dyn Fn(&str) -> Option<String>| {
+    let mut edit = |path: &str, what: &str, with: &dyn Fn(&str) -> Option<String>| {
         let before = read(root, path)?;
-        let after = with(&before).ok_or_else(|| NewFunctionError::NoPlace { path, what: what.to_owned() })?;
+        let no_place = || NewFunctionError::NoPlace { path: path.to_owned(), what: what.to_owned() };
+        let after = with(&before).ok_or_else(no_place)?;
         files.insert(path.to_owned(), after);
         Ok::<(), NewFunctionError>(())
     };
-    edit(TABLE, &asked.name, &|text| edit::with_row(text, last.name, &code::row(&plan)))?;
+    edit(&format!("{TABLE}/{}.rs", asked.group), &asked.name, &|text| {
+        edit::with_row(text, last.name, &code::row(&plan))
+    })?;
     let module = |public: &str| (public.to_owned(), format!("{public}{snake};"));
     let mut modules = vec![(ENDPOINTS, module("pub(crate) mod ")), (HANDLERS, module("mod "))];
     if plan.has_use_case() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http_api::{Function, Interval, Trigger};
+use http_api::{Access, Function, Interval, Trigger};
 use serde_json::Value;
 
 use super::function::{memory, reserved};
@@ -12,18 +12,32 @@ use super::policy::{Statement, statements};
 
 /// The table of endpoints.
 pub(super) fn endpoints(functions: &[Function]) -> String {
-    let mut out = "| function | endpoint | least role | what |\n|---|---|---|---|\n".to_owned();
+    let mut out = "| function | endpoint | least role | by | what |\n|---|---|---|---|---|\n".to_owned();
     for function in functions {
         let Some(endpoint) = function.endpoint() else { continue };
         let role = endpoint.access.least_role().map_or("public", domain::Role::name);
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "| {} | `{} {}` | {role} | {} |",
-            function.name, endpoint.method, endpoint.path, function.summary
+            "| {} | `{} {}` | {role} | {} | {} |",
+            function.name,
+            endpoint.method,
+            endpoint.path,
+            credentials(endpoint.access),
+            function.summary
         );
     }
     out
+}
+
+/// What a caller may show who they are with.
+fn credentials(access: Access) -> &'static str {
+    match access {
+        Access::Public => "",
+        Access::Person(_) => "people",
+        Access::Role(_) => "people, keys",
+        Access::Machine(_) => "people, keys, signatures",
+    }
 }
 
 /// The table of functions.

@@ -5,6 +5,14 @@ use domain::Role;
 
 use crate::function::{Access, BodySchema, Endpoint, Function, Handler, Port, Trigger, Zone};
 
+/// The code of an endpoint, by its module.
+macro_rules! handler {
+    ($module:ident) => {
+        |api, request| Box::pin(e::$module::handle(api, request))
+    };
+}
+pub(super) use handler;
+
 pub(super) const ADMIN: Access = Access::Role(Role::Admin);
 pub(super) const MANAGER: Access = Access::Role(Role::Manager);
 pub(super) const USER: Access = Access::Role(Role::User);

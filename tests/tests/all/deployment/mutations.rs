@@ -221,8 +221,8 @@ fn a_line_of_the_documentation() {
 
 #[test]
 fn a_row_of_the_function_table() {
-    named(&["start-worker: shared/http/src/table.rs has no row"], |repository| {
-        edit(repository, "shared/http/src/table.rs", |text| without_line(text, "\"start-worker\","));
+    named(&["start-worker: shared/http/src/table/workers.rs has no row"], |repository| {
+        edit(repository, "shared/http/src/table/workers.rs", |text| without_line(text, "\"start-worker\","));
     });
 }
 

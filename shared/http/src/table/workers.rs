@@ -1,0 +1,161 @@
+//! Workers: what is done to them and read of them.
+
+use app::ports::Queue;
+
+use super::row::{
+    ADMIN, COMMAND, MACHINE_COMMAND, MACHINE_MANAGER, MACHINE_READ, MACHINE_USER, MANAGER, OPERATION, PAGE, SPAN, USER,
+    WORKER, WORKER_FILTER, handler, http,
+};
+use crate::endpoints as e;
+use crate::function::{Function, Port, Zone};
+
+pub(super) const ROWS: &[Function] = &[
+    http(
+        "create-worker",
+        ("POST", "/api/workers"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(create_worker),
+        "Create a worker and launch its instance.",
+    )
+    .body("CreateWorker")
+    .ports(COMMAND),
+    http(
+        "import-workers",
+        ("POST", "/api/workers/import"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(import_workers),
+        "Take existing EC2 instances under management.",
+    )
+    .body("ImportWorkers")
+    .ports(&[Port::Issuer, Port::Send(Queue::Imports), Port::TableRead, Port::TableWrite]),
+    http(
+        "list-workers",
+        ("GET", "/api/workers"),
+        "workers",
+        MACHINE_USER,
+        (200, Some("WorkerList")),
+        handler!(list_workers),
+        "List workers.",
+    )
+    .query(WORKER_FILTER)
+    .ports(MACHINE_READ),
+    http(
+        "get-worker",
+        ("GET", "/api/workers/{worker_id}"),
+        "workers",
+        MACHINE_USER,
+        WORKER,
+        handler!(get_worker),
+        "One worker, with its latest readings.",
+    )
+    .ports(MACHINE_READ),
+    http(
+        "update-worker",
+        ("PATCH", "/api/workers/{worker_id}"),
+        "workers",
+        MANAGER,
+        WORKER,
+        handler!(update_worker),
+        "Change name, owner, tags, idle policy or CML address; absent fields stay.",
+    )
+    .body("UpdateWorker")
+    .ports(COMMAND),
+    http(
+        "terminate-worker",
+        ("DELETE", "/api/workers/{worker_id}"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(terminate_worker),
+        "Terminate the instance and see it gone.",
+    )
+    .ports(COMMAND),
+    http(
+        "start-worker",
+        ("POST", "/api/workers/{worker_id}/start"),
+        "workers",
+        MACHINE_MANAGER,
+        OPERATION,
+        handler!(start_worker),
+        "Start it and see it run.",
+    )
+    .ports(MACHINE_COMMAND),
+    http(
+        "stop-worker",
+        ("POST", "/api/workers/{worker_id}/stop"),
+        "workers",
+        MACHINE_MANAGER,
+        OPERATION,
+        handler!(stop_worker),
+        "Stop it and see it stopped.",
+    )
+    .optional_body("StopWorker")
+    .ports(MACHINE_COMMAND),
+    http(
+        "refresh-worker",
+        ("POST", "/api/workers/{worker_id}/refresh"),
+        "workers",
+        MACHINE_MANAGER,
+        OPERATION,
+        handler!(refresh_worker),
+        "Read its metrics now; at most once in 10 seconds.",
+    )
+    .ports(MACHINE_COMMAND),
+    http(
+        "set-worker-monitoring",
+        ("PUT", "/api/workers/{worker_id}/monitoring"),
+        "workers",
+        ADMIN,
+        OPERATION,
+        handler!(set_worker_monitoring),
+        "Turn EC2 detailed monitoring on or off; the result tells its monthly cost.",
+    )
+    .body("SetMonitoring")
+    .ports(COMMAND),
+    http(
+        "get-worker-metrics",
+        ("GET", "/api/workers/{worker_id}/metrics"),
+        "workers",
+        USER,
+        (200, Some("SampleList")),
+        handler!(get_worker_metrics),
+        "The history of its readings.",
+    )
+    .query(SPAN),
+    http(
+        "list-worker-events",
+        ("GET", "/api/workers/{worker_id}/events"),
+        "workers",
+        USER,
+        (200, Some("EventList")),
+        handler!(list_worker_events),
+        "What happened to it, newest first.",
+    )
+    .query(PAGE),
+    http(
+        "set-cml-credentials",
+        ("PUT", "/api/workers/{worker_id}/cml-credentials"),
+        "workers",
+        ADMIN,
+        (204, None),
+        handler!(set_cml_credentials),
+        "Set the worker's own CML user and password; write-only.",
+    )
+    .body("SetCmlCredentials")
+    .zone(Zone::Cml)
+    .ports(&[Port::Issuer, Port::SecretsWrite, Port::TableRead, Port::TableWrite]),
+    http(
+        "repin-certificate",
+        ("POST", "/api/workers/{worker_id}/certificate"),
+        "workers",
+        ADMIN,
+        WORKER,
+        handler!(repin_certificate),
+        "Trust the certificate that the controller shows next.",
+    )
+    .ports(&[Port::Issuer, Port::TableRead, Port::TableWrite]),
+];
