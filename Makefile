@@ -1,6 +1,6 @@
 # Everything a contributor does. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all build check fmt lint ci clean
+.PHONY: help run test test-all bench build check fmt lint ci clean
 
 # One selection for everything that builds all: another one would compile the EC2 SDK a second time.
 ALL := --locked --workspace --features functions/fleet,functions/cml
@@ -9,6 +9,8 @@ WIRE := $(ALL),tests/wire,local/wire
 ZONES := --locked --release --package functions --features fleet,cml
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 TOOLS := tests/emulators/tools
+# What the tests of a run log; searched for secrets when they are done.
+LOGS := $(TARGET_DIR)/tmp/logs
 PORT ?= 8000
 ARGS ?=
 
@@ -21,11 +23,17 @@ run: ## Run the whole product on this machine: http://127.0.0.1:8000 (PORT=..., 
 test: ## Run all tests that need only Rust.
 	cargo test $(ALL)
 
-test-all: ## All tests, also against emulators and release binaries (needs Python 3.10, Java 17, Maven).
+test-all: ## All tests, also against emulators and release binaries (needs Python 3.10, Java 17, Maven, Node 20, Chromium).
 	$(TOOLS) sam validate --lint --template template.yaml
 	$(TOOLS) cfn-lint template.yaml 'infra/*.yaml' 'infra/functions/*.yaml' --ignore-templates infra/iam-reasons.yaml
+	cd tests/browser && npm ci --no-audit --no-fund
 	cargo build $(ZONES)
+	rm -rf $(LOGS)
 	WIRE_BINARIES=$(TARGET_DIR)/release $(TOOLS) tests/emulators/with tests/emulators/with-keycloak cargo test $(WIRE)
+	cargo test $(WIRE) --test all -- --ignored --exact wire::log_search::no_log_of_the_whole_run_shows_a_secret
+
+bench: ## Measure what docs/BENCHMARKS.md has figures of.
+	cargo bench --locked --package ccm-http --bench bearer
 
 build: ## Build what is deployed: target/lambda/<zone>/bootstrap, for arm64.
 	rustup target list --installed | grep -qx aarch64-unknown-linux-gnu || rustup target add aarch64-unknown-linux-gnu

@@ -6,11 +6,22 @@ use app::error::PortError;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
+/// Most that a call may take, to the last byte of its answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A client for the issuer.
 ///
 /// # Errors
 /// It cannot be built.
 pub(crate) fn client() -> Result<Client, PortError> {
+    client_within(TIMEOUT)
+}
+
+/// The same, with another time for a call.
+///
+/// # Errors
+/// It cannot be built.
+pub(crate) fn client_within(timeout: Duration) -> Result<Client, PortError> {
     let failed = |message: String| PortError::new("issuer.client", message);
     let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()
@@ -19,8 +30,8 @@ pub(crate) fn client() -> Result<Client, PortError> {
         .with_no_client_auth();
     Client::builder()
         .tls_backend_preconfigured(tls)
-        .timeout(Duration::from_secs(5))
-        .connect_timeout(Duration::from_secs(2))
+        .timeout(timeout)
+        .connect_timeout(timeout.min(Duration::from_secs(2)))
         // A redirect would let whoever answers choose where keys come from and where tokens go.
         .redirect(Policy::none())
         .build()

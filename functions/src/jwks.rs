@@ -36,3 +36,6 @@ impl KeySource for HttpKeys {
         text(FETCH, response, MAX_BYTES).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,7 @@ struct Endpoints {
     token_endpoint: String,
     revocation_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
+    jwks_uri: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +75,15 @@ impl OidcClient {
         let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
         let config = OidcConfig { internal_issuer: trimmed(&config.internal_issuer), ..config };
         Ok(Self { config, client: https::client()?, clock, known: Mutex::new(None) })
+    }
+
+    /// Where we read the issuer's keys.
+    ///
+    /// # Errors
+    /// The issuer does not answer, is another one, or names no place for its keys.
+    pub async fn jwks_url(&self) -> Result<String, PortError> {
+        let found = self.endpoints().await?.jwks_uri;
+        self.ours(&found.ok_or_else(|| PortError::new(DISCOVERY, "names no jwks_uri"))?)
     }
 
     /// The endpoints. Whoever holds the lock asks; who needs the answer waits for it.

@@ -31,6 +31,14 @@ pub enum StackError {
     /// The issuer cannot sign.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The issuer that was given cannot be used.
+    #[error("the issuer {issuer} cannot be used: {source}; give --issuer as its tokens spell it")]
+    Issuer {
+        /// Its address.
+        issuer: String,
+        /// Why.
+        source: PortError,
+    },
     /// Something else.
     #[error("{0}")]
     Start(String),

@@ -34,9 +34,9 @@ pub(crate) struct Levers {
 
 type Answer = Result<Response, LocalProblem>;
 
-/// Everything below `/dev`: the levers and the sign-in.
-pub(crate) fn router(levers: Levers, issuer: &Issuer) -> Router {
-    Router::new()
+/// Everything below `/dev`: the levers and the development issuer, if that is where people sign in.
+pub(crate) fn router(levers: Levers, issuer: Option<&Issuer>) -> Router {
+    let router = Router::new()
         .route("/dev", get(|| async { include_str!("levers.txt") }))
         .route("/dev/cloud/instances", get(instances))
         .route("/dev/cloud/instances/{id}/{action}", post(act))
@@ -49,9 +49,12 @@ pub(crate) fn router(levers: Levers, issuer: &Issuer) -> Router {
         .method_not_allowed_fallback(|| async {
             LocalProblem::new(StatusCode::METHOD_NOT_ALLOWED, "GET /dev tells what there is.")
         })
-        .with_state(Arc::new(levers))
-        .nest(oidc::PATH, issuer.router())
-        .layer(from_fn(only_from_here))
+        .with_state(Arc::new(levers));
+    let router = match issuer {
+        Some(issuer) => router.nest(oidc::PATH, issuer.router()),
+        None => router,
+    };
+    router.layer(from_fn(only_from_here))
 }
 
 /// A page on the web must not pull the levers of whoever reads it.

@@ -20,6 +20,7 @@ mod queues;
 mod routed_cml;
 mod sealer;
 mod secrets;
+mod sign_in;
 mod stack;
 mod stream;
 

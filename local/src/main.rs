@@ -57,24 +57,38 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 fn greet(url: &str, options: &Options) {
     let data_dir = options.data_dir.display();
     let speed = options.speed;
+    let sign_in = sign_in(url, options);
     // Whoever read the first lines may have gone (`local | head`): that must not end the product.
     let _unread = writeln!(
         std::io::stdout(),
         r#"
 CML Cloud Manager is at {url}   (documentation: {url}/api/docs, levers: {url}/dev)
 Fleet time runs {speed} times as fast as yours. Data: {data_dir}
-Users: admin, manager, user; password: test. By browser: {url}/api/auth/login?return_to=/api/docs
-
-Try:
-  TOKEN=$(curl -s {url}/dev/oidc/token -d grant_type=password -d client_id={client} \
-    -d username=admin -d password=test | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+{sign_in}
   curl -s {url}/api/workers -H "Authorization: Bearer $TOKEN"
   curl -si {url}/api/workers -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: first" \
     -H "Content-Type: application/json" -d '{{"name": "my-worker", "region": "us-east-1"}}'
   curl -s {url}/dev/cloud/instances
 
 Stop it with Ctrl-C; started again, it goes on where it was.
-"#,
-        client = local::CLIENT_ID,
+"#
     );
+}
+
+/// Who may sign in, and how to come by a token.
+fn sign_in(url: &str, options: &Options) -> String {
+    let by_browser = format!("By browser: {url}/api/auth/login?return_to=/api/docs");
+    match &options.issuer {
+        Some(issuer) => {
+            format!("Users are those of {issuer}. {by_browser}\n\nTry, with an access token of it in TOKEN:")
+        }
+        None => format!(
+            r#"Users: admin, manager, user; password: test. {by_browser}
+
+Try:
+  TOKEN=$(curl -s {url}/dev/oidc/token -d grant_type=password -d client_id={client} \
+    -d username=admin -d password=test | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"#,
+            client = local::CLIENT_ID,
+        ),
+    }
 }

@@ -26,6 +26,13 @@ pub struct Options {
     /// Which EC2 and CloudWatch to use.
     #[arg(long, value_enum, default_value_t = Cloud::Simulated)]
     pub cloud: Cloud,
+    /// Sign in at this issuer (OpenID Connect, for example <http://127.0.0.1:8080/realms/cml-cloud-manager>)
+    /// instead of the development issuer, which is off then, and with it the demonstration fleet.
+    #[arg(long)]
+    pub issuer: Option<String>,
+    /// What that issuer calls us. Its tokens must be for this client.
+    #[arg(long, default_value = crate::CLIENT_ID, requires = "issuer")]
+    pub client_id: String,
     /// Decide and record, act on nothing; set by the environment variable `SAFE_MODE`.
     #[arg(skip)]
     pub safe_mode: bool,
@@ -61,6 +68,8 @@ impl Options {
             empty: true,
             backend: Backend::Embedded,
             cloud: Cloud::Simulated,
+            issuer: None,
+            client_id: crate::CLIENT_ID.into(),
             safe_mode: false,
         }
     }
@@ -90,6 +99,8 @@ mod tests {
         let options = Options::try_parse_from(["local"]).unwrap();
         assert_eq!((options.port, options.speed, options.empty), (8000, 1, false));
         assert_eq!((options.backend, options.cloud), (Backend::Embedded, Cloud::Simulated));
+        assert_eq!((options.issuer, options.client_id.as_str()), (None, crate::CLIENT_ID));
+        assert!(Options::try_parse_from(["local", "--client-id", "other"]).is_err(), "the development issuer has one");
         assert!(Options::try_parse_from(["local", "--speed", "0"]).is_err());
         assert!(Options::try_parse_from(["local", "--speed", "3601"]).is_err());
         assert!(Options::try_parse_from(["local", "--backend", "aws", "--speed", "3600"]).is_ok());

@@ -10,8 +10,7 @@ use app::ports::{Clock, Events, Random, Sealer};
 use app::settings::FLEET_CREDENTIALS_REF;
 use app::{Context, Settings};
 use aws::DynamoTable;
-use functions::{OidcClient, OidcConfig, OsRandom, SystemClock, World};
-use http_api::auth::{AuthConfig, Authenticator, RoleRules};
+use functions::{OsRandom, SystemClock, World};
 use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME};
 use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
 use local_state::Documents;
@@ -28,13 +27,14 @@ use crate::error::StackError;
 use crate::gateway::Gateway;
 use crate::invoke::Invoker;
 use crate::levers::{self, Levers};
-use crate::oidc::{self, Issuer};
+use crate::oidc::Issuer;
 use crate::options::{self, Options};
 use crate::pump::{Parts, Pump};
 use crate::queues::DurableQueues;
 use crate::routed_cml::RoutedCml;
 use crate::sealer::LocalSealer;
 use crate::secrets::LocalSecrets;
+use crate::sign_in::SignIn;
 use crate::stream::TableStream;
 use crate::{backend_aws, cloud_aws, dynamo};
 
@@ -88,7 +88,7 @@ impl Stack {
             options::Backend::Aws => backend_aws::open(&ground.documents).await?,
         };
         let (cloud, controllers) = ground.simulated_world()?;
-        let issuer = ground.issuer(&format!("http://{address}"))?;
+        let sign_in = ground.sign_in(&options, address).await?;
         let context = ground.context(&backend, settings(&options, address)?);
         let settings = context.settings.clone();
         let ports = match options.cloud {
@@ -96,11 +96,11 @@ impl Stack {
             options::Cloud::Aws => cloud_aws::open(&settings.home_account).await?,
         };
         let cml = RoutedCml::new(cml::CmlClient::new(ground.machine.clone()), cloud.clone(), controllers.clone());
-        let invoker = invoker(ground.world(context, &issuer, ports, cml, backend.events)?);
+        let invoker = invoker(ground.world(context, &sign_in, ports, cml, backend.events)?);
 
         let gateway = Gateway::new(invoker.clone(), ground.machine.clone(), ground.random.clone(), ACCOUNT.into());
         let levers = Levers { cloud: cloud.clone(), controllers: controllers.clone(), embedded: backend.embedded };
-        let router = levers::router(levers, &issuer).merge(gateway.clone().router());
+        let router = levers::router(levers, sign_in.development.as_ref()).merge(gateway.clone().router());
         serve(listener, router, &mut servers, stopped.clone());
         let parts = Parts {
             invoker,
@@ -115,13 +115,14 @@ impl Stack {
         };
         let pump = Pump::start(&parts, &stopped);
         let stack = Self { address, fleet: fleet_clock, controllers, pump, servers, stop, _lock: lock };
+        let Some(issuer) = &sign_in.development else { return Ok(stack) };
         let demo = Demo {
             documents: &ground.documents,
             cloud: &cloud,
             controllers: &stack.controllers,
             fleet: &ground.fleet,
             gateway: &gateway,
-            issuer: &issuer,
+            issuer,
             account: ACCOUNT,
         };
         // Its instances are of the simulated region.
@@ -220,9 +221,15 @@ impl LoadSource for ControllerLoad {
 }
 
 impl Ground {
-    /// The development issuer, reached at `base_url`.
-    fn issuer(&self, base_url: &str) -> Result<Issuer, StackError> {
-        Ok(Issuer::open(base_url, &self.documents, self.machine.clone(), self.random.clone())?)
+    /// Where people sign in.
+    async fn sign_in(&self, options: &Options, address: SocketAddr) -> Result<SignIn, StackError> {
+        let machine = self.machine.clone();
+        if let Some(issuer) = &options.issuer {
+            return SignIn::at(issuer, &options.client_id, machine).await;
+        }
+        let base_url = format!("http://{address}");
+        let issuer = Issuer::open(&base_url, &self.documents, machine.clone(), self.random.clone())?;
+        Ok(SignIn::development(issuer, machine))
     }
 
     fn simulated_world(&self) -> Result<(SimulatedCloud, Controllers), StackError> {
@@ -241,35 +248,22 @@ impl Ground {
     fn world(
         &self,
         context: Context,
-        issuer: &Issuer,
+        sign_in: &SignIn,
         cloud: Cloud,
         cml: RoutedCml,
         events: Arc<dyn Events>,
     ) -> Result<World, StackError> {
         let secrets = LocalSecrets::new(self.documents.clone());
         secrets.seed(FLEET_CREDENTIALS_REF, POLLER_USERNAME, POLLER_PASSWORD)?;
-        let keys = functions::HttpKeys::new(issuer.jwks_url()).map_err(|e| StackError::Start(e.to_string()))?;
-        let config = AuthConfig {
-            issuer: issuer.url().to_owned(),
-            audiences: vec![oidc::CLIENT_ID.to_owned()],
-            leeway_secs: 30,
-            roles: RoleRules::usual(&[oidc::CLIENT_ID.to_owned()]),
-        };
-        let provider = OidcConfig {
-            issuer: issuer.url().to_owned(),
-            internal_issuer: issuer.url().to_owned(),
-            client_id: oidc::CLIENT_ID.to_owned(),
-            logout_url: None,
-        };
         Ok(World {
             context,
-            auth: Arc::new(Authenticator::new(config, Arc::new(keys), self.machine.clone())),
+            auth: Arc::new(sign_in.authenticator()?),
             ec2: Some(cloud.ec2),
             cloudwatch: Some(cloud.cloudwatch),
             cml: Some(Arc::new(cml)),
             secrets: Some(Arc::new(secrets)),
             sealer: Some(self.sealer.clone()),
-            identity: Some(Arc::new(OidcClient::new(provider, self.machine.clone())?)),
+            identity: Some(Arc::new(sign_in.client()?)),
             events: Some(events),
         })
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+#[cfg(feature = "wire")]
+mod browser;
 mod process;
 mod sessions;
 #[cfg(feature = "wire")]

@@ -1,14 +1,26 @@
 //! The product as a person starts it: a process on a free port, with data of its own.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 /// How long anything may take; far more than it does.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Everything that our own crates have to say. The logs of a whole run are searched for secrets.
+const LOG_FILTER: &str = "info,dynoxide=error,ccm_=trace,functions=trace,local=trace";
+
+/// The file of that name among the logs of the tests; `tests/tests/all/run_log.rs` names the same folder.
+pub(crate) fn log_file(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("logs");
+    std::fs::create_dir_all(&folder).expect("a folder for logs");
+    folder.join(name)
+}
 
 /// A running product; killed when dropped.
 pub(crate) struct Product {
@@ -26,34 +38,44 @@ impl Product {
 
     /// The same with options of its own, and at its own speed.
     pub(crate) fn start_with(data: &Path, options: impl FnOnce(&mut Command) -> &mut Command) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-        let mut child = options(&mut command)
-            .args(["--port", "0", "--empty", "--data-dir"])
-            .arg(data)
-            .env("RUST_LOG", "error")
-            .env_remove("SAFE_MODE")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let output = BufReader::new(child.stdout.take().expect("it has an output"));
-        // The greeting comes once it answers, and names the port.
-        let greeting = output.lines().map_while(Result::ok).find(|line| line.contains(" is at http://"));
-        let greeting = greeting.expect("it greets");
-        let base = greeting.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
-        // Only plain HTTP is spoken, but a client is not built without.
-        let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
+        let mut product = Self::launch(data, options);
         let form = "grant_type=password&client_id=cml-cloud-manager-public&username=admin&password=test";
-        let answer: Value = client
-            .post(format!("{base}/dev/oidc/token"))
+        let answer: Value = product
+            .client
+            .post(format!("{}/dev/oidc/token", product.base))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form)
             .send()
             .and_then(reqwest::blocking::Response::json)
             .expect("a token");
-        let token = answer["access_token"].as_str().expect("a token").to_owned();
-        Self { child, base, client, token }
+        product.token = answer["access_token"].as_str().expect("a token").to_owned();
+        product
+    }
+
+    /// The same with nobody signed in.
+    pub(crate) fn launch(data: &Path, options: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let log = log_file(&format!("local-{}.log", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+        let mut child = options(&mut command)
+            .args(["--port", "0", "--empty", "--data-dir"])
+            .arg(data)
+            .env("RUST_LOG", LOG_FILTER)
+            .env_remove("SAFE_MODE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).expect("a log"))
+            .spawn()
+            .expect("the binary starts");
+        let output = BufReader::new(child.stdout.take().expect("it has an output"));
+        // The greeting comes once it answers, and names the port.
+        let greeting = output.lines().map_while(Result::ok).find(|line| line.contains(" is at http://"));
+        let greeting = greeting.unwrap_or_else(|| panic!("it ended before it greeted: {}", log.display()));
+        let base = greeting.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+        // Only plain HTTP is spoken, but a client is not built without.
+        let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
+        Self { child, base, client, token: String::new() }
     }
 
     /// `kill -9`.
@@ -65,6 +87,12 @@ impl Product {
     pub(crate) fn get(&self, path: &str) -> Value {
         let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
         request.send().and_then(reqwest::blocking::Response::json).expect("an answer")
+    }
+
+    /// The status of a page that anybody may see.
+    #[cfg(feature = "wire")]
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        self.client.get(format!("{}{path}", self.base)).send().expect("an answer").status().as_u16()
     }
 
     /// POSTs a worker under a key: status and answer.

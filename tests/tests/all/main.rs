@@ -10,6 +10,7 @@ mod deployment;
 mod events;
 mod handlers;
 mod queues;
+mod run_log;
 mod support;
 mod table_contract;
 mod use_cases;

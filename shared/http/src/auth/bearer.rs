@@ -1,10 +1,11 @@
 //! Tokens of our issuer, checked with the issuer's own keys.
 
 mod claims;
+mod jwks;
 mod keys;
 mod roles;
 #[cfg(test)]
-mod tests;
+pub(in crate::auth) mod tests;
 
 use std::sync::Arc;
 
@@ -13,14 +14,14 @@ use app::ports::{Clock, TokenError, TokenVerifier, VerifiedToken};
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::session::Person;
-use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, Header, Validation, dangerous, decode, decode_header};
 use serde_json::Value;
 
 use crate::problem::Problem;
 use crate::request::{Caller, Via};
 
 use claims::Claims;
-use keys::KeyCache;
+use keys::{Asking, KeyCache};
 pub use roles::RoleRules;
 
 /// Largest token. Real ones are 1 to 4 KB.
@@ -42,8 +43,13 @@ pub struct AuthConfig {
 /// Where the issuer's keys come from. An implementation has a timeout and reads a bounded answer.
 #[async_trait]
 pub trait KeySource: Send + Sync {
-    /// The issuer's JWKS, as JSON text.
+    /// The issuer's JWKS, as JSON text. An error when the issuer does not answer.
     async fn fetch(&self) -> Result<String, PortError>;
+
+    /// A JWKS that the issuer showed before, and when; for while it does not answer.
+    async fn remembered(&self) -> Option<(String, Timestamp)> {
+        None
+    }
 }
 
 /// Tells whose a token is.
@@ -64,27 +70,36 @@ impl Authenticator {
     ///
     /// # Errors
     /// 401 with a challenge when it is no bearer token, or one that is not valid; 403 for a valid token
-    /// without any role of ours; 503 when no key of the issuer can be had.
+    /// without any role of ours; 503 when the key cannot be had yet, with the time when it can.
     pub async fn authenticate(&self, authorization: &str) -> Result<Caller, Problem> {
-        let VerifiedToken { subject, username, role, .. } = self.access(bearer_token(authorization)?).await?;
+        let token = bearer_token(authorization)?;
+        let VerifiedToken { subject, username, role, .. } = self.access(token, || self.worth(token)).await?;
         Ok(Caller::person_via(Person { subject, username, role }, Via::Token))
     }
 
-    async fn access(&self, token: &str) -> Result<VerifiedToken, Problem> {
-        let (claims, says) = self.claims(token).await?;
+    async fn access(&self, token: &str, asking: impl FnOnce() -> Asking) -> Result<VerifiedToken, Problem> {
+        let (claims, says) = self.claims(token, asking).await?;
         claims.check_access(&self.config, self.clock.now())?;
         claims.into_verified(&says, &self.config)
     }
 
-    /// What the token says, once its signature is known to be the issuer's.
-    async fn claims(&self, token: &str) -> Result<(Claims, Value), Problem> {
+    /// Whether a stranger's token is worth a question for its key: what it says is not believed, but if not
+    /// even that is good, the key makes no difference.
+    fn worth(&self, token: &str) -> Asking {
+        let says = dangerous::insecure_decode_claims::<Claims>(token);
+        let good = says.is_ok_and(|claims| claims.check_access(&self.config, self.clock.now()).is_ok());
+        if good { Asking::OnceAMinute } else { Asking::Never }
+    }
+
+    /// What the token says, once its signature is known to be the issuer's. `asking` tells how to come by its key.
+    async fn claims(&self, token: &str, asking: impl FnOnce() -> Asking) -> Result<(Claims, Value), Problem> {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(refuse("It is too long."));
         }
         let header = decode_header(token).map_err(|_| unreadable())?;
         let algorithm = header.alg;
         let kid = key_id(header)?;
-        let known = self.keys.find(&kid).await?;
+        let known = self.keys.find(&kid, asking).await?;
         let key = known.ok_or_else(|| refuse("It is signed with a key that the issuer does not have."))?;
         // What a key is good for is the issuer's to say, not the token's.
         if key.algorithm != algorithm {
@@ -97,17 +112,23 @@ impl Authenticator {
     }
 }
 
+/// The tokens that are checked so have just come from the issuer, in exchange for a code or a refresh token.
 #[async_trait]
 impl TokenVerifier for Authenticator {
     async fn access_token(&self, token: &str) -> Result<VerifiedToken, TokenError> {
-        self.access(token).await.map_err(refusal)
+        self.access(token, || Asking::Freely).await.map_err(refusal)
     }
 
     async fn id_token(&self, token: &str, client_id: &str, nonce: Option<&str>) -> Result<String, TokenError> {
-        let (claims, _) = self.claims(token).await.map_err(refusal)?;
+        let (claims, _) = self.claims(token, || Asking::Freely).await.map_err(refusal)?;
         claims.check_id(&self.config, client_id, nonce, self.clock.now()).map_err(refusal)?;
         Ok(claims.sub)
     }
+}
+
+/// Whether a JWKS has keys that can be used.
+pub(in crate::auth) fn check_jwks(jwks: &str) -> Result<(), PortError> {
+    jwks::read(jwks).map(drop)
 }
 
 fn refusal(problem: Problem) -> TokenError {

@@ -6,9 +6,10 @@ use app::error::PortError;
 use app::ports::Clock;
 use app::store::Store;
 use async_trait::async_trait;
-use domain::SignedDuration;
+use domain::{SignedDuration, Timestamp};
 
 use super::KeySource;
+use super::bearer::check_jwks;
 
 /// Keys that were read longer ago than this are not believed any more: one of them may have been withdrawn.
 const BELIEVED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -39,29 +40,30 @@ impl StoredKeys {
 
 #[async_trait]
 impl KeySource for StoredKeys {
+    /// What the issuer shows, which is stored. What is of no use (an error page with status 200) is an error, and
+    /// is not stored: it must not take the place of good keys.
     async fn fetch(&self) -> Result<String, PortError> {
-        let now = self.clock.now();
-        let failure = match self.source.fetch().await {
-            Ok(jwks) => {
-                if self.may_write
-                    && let Err(error) = self.store.save_issuer_keys(&self.issuer, &jwks, now).await
-                {
-                    tracing::warn!(%error, "the issuer's keys were not stored");
-                }
-                return Ok(jwks);
-            }
-            Err(failure) => failure,
-        };
+        let jwks = self.source.fetch().await?;
+        check_jwks(&jwks)?;
+        if self.may_write
+            && let Err(error) = self.store.save_issuer_keys(&self.issuer, &jwks, self.clock.now()).await
+        {
+            tracing::warn!(%error, "the issuer's keys were not stored");
+        }
+        Ok(jwks)
+    }
+
+    /// What is stored. A table that fails, and an item that cannot be read, are as good as none.
+    async fn remembered(&self) -> Option<(String, Timestamp)> {
         match self.store.issuer_keys(&self.issuer).await {
-            Ok(Some((jwks, read_at))) if now.duration_since(read_at) < BELIEVED_FOR => {
-                tracing::warn!(error = %failure, %read_at, "the issuer does not show its keys; those of the table serve");
-                Ok(jwks)
-            }
-            Ok(_) => Err(failure),
+            Ok(stored) => stored.filter(|(_, read_at)| self.clock.now().duration_since(*read_at) < BELIEVED_FOR),
             Err(error) => {
                 tracing::warn!(%error, "the stored keys of the issuer cannot be read");
-                Err(failure)
+                None
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

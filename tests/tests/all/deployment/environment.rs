@@ -18,9 +18,6 @@ comparisons![
 /// Read by the process itself, to set up its log.
 const LOG: &str = "RUST_LOG";
 
-/// Read when they are set, with a default that the templates leave alone.
-const OPTIONAL: [&str; 1] = ["OIDC_LEEWAY_SECS"];
-
 /// What settings and table need: what `Environment::settings` asks for, and the table's name.
 fn asked_by_all() -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::from([LOG.to_owned(), "TABLE_NAME".to_owned()]));
@@ -36,7 +33,11 @@ fn asked_by_port(port: Port) -> Vec<String> {
     match port {
         Port::Send(queue) => vec![queue_variable(queue)],
         Port::Publish => ["EVENT_BUS_NAME", "EVENTS_DEAD_LETTERS_URL"].map(str::to_owned).to_vec(),
-        Port::Issuer => ["OIDC_ISSUER", "OIDC_AUDIENCES", "OIDC_JWKS_URL"].map(str::to_owned).to_vec(),
+        Port::Issuer => {
+            let places = ["OIDC_ISSUER", "OIDC_AUDIENCES", "OIDC_JWKS_URL"];
+            let rules = ["OIDC_LEEWAY_SECS", "OIDC_ROLE_CLAIMS", "OIDC_ROLE_NAMES"];
+            places.into_iter().chain(rules).map(str::to_owned).collect()
+        }
         Port::SignIn => {
             let names = ["OIDC_ISSUER", "OIDC_INTERNAL_ISSUER", "OIDC_AUDIENCES", "OIDC_CLIENT_ID", "OIDC_LOGOUT_URL"];
             names.map(str::to_owned).to_vec()
@@ -81,12 +82,16 @@ async fn the_binary_starts_with_no_other_variables_than_the_template_sets() {
             let value = match name {
                 "HOME_ACCOUNT_ID" => "123456789012",
                 "SAFE_MODE" | "IDLE_SHUTDOWN" => "true",
-                number if number.ends_with("_MINUTES") || number.ends_with("_DAYS") => "5",
+                number if number.ends_with("_MINUTES") || number.ends_with("_DAYS") || number.ends_with("_SECS") => "5",
                 "CML_ADDRESS" => "private",
                 "AMI_NAMES_BY_REGION" => r#"{"eu-west-1": "cml-2.9*"}"#,
+                "VISIBILITY" => "own",
+                "LAB_OWNERS" => "cml-ada=ada",
+                "OIDC_ROLE_CLAIMS" => "/realm_access/roles,/cognito:groups",
+                "OIDC_ROLE_NAMES" => r#"{"cml-admins": "admin"}"#,
                 _ => "https://example.com",
             };
-            (set.contains(name) && !OPTIONAL.contains(&name)).then(|| value.to_owned())
+            set.contains(name).then(|| value.to_owned())
         };
         // Every zone begins with what the api zone needs.
         if let Err(error) = Environment(&given).api_world(function).await {
@@ -104,8 +109,7 @@ fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_o
         example[section].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
     };
     let shared = names("default");
-    let mut unread: BTreeSet<String> =
-        shared.iter().filter(|name| !OPTIONAL.contains(&name.as_str())).cloned().collect();
+    let mut unread = shared.clone();
     let mut problems = Vec::new();
     for function in &repository.functions {
         let (asked, own) = (asked(function), names(function.name));

@@ -56,6 +56,7 @@ pub(super) struct TestWorld {
 
 impl TestWorld {
     pub(super) async fn new(choose: impl FnOnce(&mut Settings)) -> Self {
+        crate::run_log::record();
         let clock = Arc::new(ManualClock::at(now()));
         let cloud = cloud(clock.clone());
         let (table, queues, secrets) = (Arc::<TestTable>::default(), Arc::<Sent>::default(), Arc::<Kept>::default());

@@ -1,22 +1,25 @@
 //! A function's process, as Lambda starts it: its zone's release binary, its handler and its environment.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http_api::Function;
 
 use super::runtime_api::{PATIENCE, RuntimeApi};
 use super::set_up;
+use crate::run_log;
+
+/// Tells the logs of a run apart.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 /// A process; killed when dropped.
 pub(super) struct Lambda {
     child: Child,
-    /// What it said, once it has ended.
-    output: Option<JoinHandle<String>>,
+    /// Where what it says goes.
+    log: PathBuf,
     /// When it was started.
     started: Instant,
     /// Where it asks for events.
@@ -40,20 +43,15 @@ impl Lambda {
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("RUST_LOG", run_log::FILTER)
             .stdin(Stdio::null());
-        let (mut reader, writer) = std::io::pipe().unwrap();
-        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        let log = format!("lambda-{}-{}", function.name, NUMBER.fetch_add(1, Ordering::SeqCst));
+        let output = run_log::begin(&log);
+        let log = run_log::folder().join(log).with_extension("log");
+        command.stdout(output.try_clone().unwrap()).stderr(output);
         let started = Instant::now();
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        // The pipe ends with the process, and the thread with the pipe: no other end may stay open here.
-        drop(command);
-        let output = std::thread::spawn(move || {
-            let mut text = String::new();
-            // What is no text is no message either.
-            let _read = reader.read_to_string(&mut text);
-            text
-        });
-        Self { child, output: Some(output), started, api }
+        Self { child, log, started, api }
     }
 
     /// From its start until it asked for its first event.
@@ -61,7 +59,7 @@ impl Lambda {
         let started = self.started;
         tokio::select! {
             asked = self.api.first_asked() => asked - started,
-            status = ended(&mut self.child) => panic!("it ended ({status}) before its first event: {}", said(&mut self.output)),
+            status = ended(&mut self.child) => panic!("it ended ({status}) before its first event: {}", said(&self.log)),
         }
     }
 
@@ -86,7 +84,7 @@ impl Lambda {
     /// What it ends with by itself, and what it said.
     pub(super) async fn end(mut self) -> (ExitStatus, String) {
         let status = tokio::time::timeout(PATIENCE, ended(&mut self.child)).await.expect("it ends");
-        (status, said(&mut self.output))
+        (status, said(&self.log))
     }
 }
 
@@ -101,8 +99,8 @@ async fn ended(child: &mut Child) -> ExitStatus {
 }
 
 /// What an ended process said.
-fn said(output: &mut Option<JoinHandle<String>>) -> String {
-    output.take().map(|thread| thread.join().unwrap()).unwrap_or_default()
+fn said(log: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned()
 }
 
 impl Drop for Lambda {

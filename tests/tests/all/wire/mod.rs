@@ -9,6 +9,7 @@ mod fault_proxy;
 mod faults;
 mod keycloak;
 mod lambda;
+mod log_search;
 mod queues;
 mod runtime_api;
 mod sign_in;

@@ -28,6 +28,7 @@ pub(super) struct Believer {
 impl Believer {
     /// One that reads the issuer's keys at `jwks_url`.
     pub(super) fn new(issuer: &str, client_id: &str, jwks_url: &str) -> Self {
+        crate::run_log::record();
         let config = AuthConfig {
             issuer: issuer.to_owned(),
             audiences: vec![client_id.to_owned()],

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use app::message::{CollectCml, Message};
 use app::ports::{Clock, Queue};
-use aws::DynamoTable;
+use aws::{DynamoTable, KmsSealer};
 use axum::Router;
-use axum::routing::get;
-use domain::Role;
+use axum::routing::{get, post};
+use domain::{Role, SignedDuration};
 use functions::SystemClock;
 use functions::environment::queue_variable;
 use http_api::auth::KeySource;
@@ -32,23 +32,24 @@ const SIGTERM: i32 = 15;
 
 /// What a function finds when it starts.
 struct Ground {
-    jwks: Server,
+    issuer: Server,
+    sealer: KmsSealer,
+    kms_key: String,
     queues: BTreeMap<Queue, TestQueue>,
     tables: AtomicUsize,
 }
 
 impl Ground {
     async fn new(test: &str) -> Self {
-        let jwks = start(|listener| async move {
-            let keys = async || tokens::Published.fetch().await.unwrap();
-            axum::serve(listener, Router::new().route("/jwks", get(keys))).await.unwrap();
-        })
-        .await;
+        let kms = aws_sdk_kms::Client::new(&aws::sdk_config_for(&set_up("WIRE_MINISTACK_URL")));
+        let made = kms.create_key().description(test).send().await.unwrap();
+        let kms_key = made.key_metadata.unwrap().arn.unwrap();
         let mut queues = BTreeMap::new();
         for queue in Queue::ALL {
             queues.insert(queue, TestQueue::new(queue, &format!("{test}-{}", queue.name())).await);
         }
-        Self { jwks, queues, tables: AtomicUsize::new(0) }
+        let sealer = KmsSealer::new(kms, kms_key.clone());
+        Self { issuer: issuer().await, sealer, kms_key, queues, tables: AtomicUsize::new(0) }
     }
 
     /// The variables of the function, with a table of its own that holds the small fleet.
@@ -58,7 +59,9 @@ impl Ground {
         let url = set_up("WIRE_MINISTACK_URL");
         let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config_for(&url));
         aws::create_table(&client, &name).await.unwrap();
-        world::fleet_in(Arc::new(DynamoTable::new(client, &name))).await;
+        // The session's tokens are good for five minutes, and refreshed in the last of them.
+        let begun = SystemClock.now() - SignedDuration::from_secs(4 * 60 + 5);
+        world::fleet_in(Arc::new(DynamoTable::new(client, &name)), &self.sealer, begun).await;
         let mut variables = fixtures::environment(function.name);
         let found: Vec<_> =
             self.queues.iter().map(|(queue, made)| (queue_variable(*queue), made.url.clone())).collect();
@@ -68,25 +71,70 @@ impl Ground {
         }
         variables.insert("TABLE_NAME".into(), name);
         variables.insert("AWS_ENDPOINT_URL".into(), url);
+        variables.insert("KMS_KEY_ID".into(), self.kms_key.clone());
         variables.insert("OIDC_ISSUER".into(), tokens::config().issuer);
-        variables.insert("OIDC_JWKS_URL".into(), format!("{}/jwks", self.jwks.url));
+        variables.insert("OIDC_INTERNAL_ISSUER".into(), self.issuer.url.clone());
+        variables.insert("OIDC_JWKS_URL".into(), format!("{}/jwks", self.issuer.url));
         variables
     }
+}
+
+/// What the issuer of the fixtures' tokens answers functions.
+async fn issuer() -> Server {
+    let router = Router::new()
+        .route("/jwks", get(async || tokens::Published.fetch().await.unwrap()))
+        .route("/.well-known/openid-configuration", get(async || discovery().to_string()))
+        .route("/token", post(async || granted().to_string()))
+        .route("/revoke", post(async || ""));
+    start(|listener| async move { axum::serve(listener, router).await.unwrap() }).await
+}
+
+fn discovery() -> Value {
+    let issuer = tokens::config().issuer;
+    let at = |path: &str| format!("{issuer}/{path}");
+    json!({
+        "issuer": issuer, "authorization_endpoint": at("authorize"), "token_endpoint": at("token"),
+        "revocation_endpoint": at("revoke"), "end_session_endpoint": at("logout"),
+    })
+}
+
+/// The tokens that a manager signs in with.
+fn granted() -> Value {
+    let access = claims_now(Role::Manager);
+    let mut id = access.clone();
+    (id["typ"], id["nonce"]) = ("ID".into(), world::NONCE.into());
+    json!({
+        "access_token": tokens::sign(&access), "id_token": tokens::sign(&id),
+        "refresh_token": "the-refresh-token-1", "token_type": "Bearer",
+    })
+}
+
+/// What a token says that is made now.
+fn claims_now(role: Role) -> Value {
+    let now = SystemClock.now().as_second();
+    let mut claims = tokens::claims(role);
+    (claims["iat"], claims["exp"]) = (now.into(), (now + 3600).into());
+    claims
 }
 
 /// The function's fixture, signed where it must be.
 fn event(function: &Function) -> Value {
     let mut event = fixtures::event(function.name);
     if function.endpoint().is_some() {
-        let now = SystemClock.now().as_second();
-        let mut claims = tokens::claims(Role::Admin);
-        (claims["iat"], claims["exp"]) = (now.into(), (now + 3600).into());
-        event["headers"]["authorization"] = format!("Bearer {}", tokens::sign(&claims)).into();
+        event["headers"]["authorization"] = format!("Bearer {}", tokens::sign(&claims_now(Role::Admin))).into();
     }
-    if function.name == "collect-cml" {
+    match function.name {
         // The one that runs has an address outside this machine.
-        let worker_ids = vec![world::TERMINATED.parse().unwrap()];
-        event["Records"][0]["body"] = CollectCml { worker_ids }.body().into();
+        "collect-cml" => {
+            let worker_ids = vec![world::TERMINATED.parse().unwrap()];
+            event["Records"][0]["body"] = CollectCml { worker_ids }.body().into();
+        }
+        // The fixture's key expires some day.
+        "create-api-key" => {
+            event["body"] =
+                json!({"name": "nightly checks", "scopes": ["workers:read"], "kind": "signing"}).to_string().into();
+        }
+        _ => {}
     }
     event
 }
@@ -146,6 +194,8 @@ async fn a_missing_variable_ends_the_process_with_its_name() {
     for (name, variable) in [
         ("create-worker", "OIDC_ISSUER"),
         ("create-worker", "QUEUE_URL_OPERATIONS"),
+        ("login", "OIDC_AUDIENCES"),
+        ("create-api-key", "KMS_KEY_ID"),
         ("run-operation", "TABLE_NAME"),
         ("collect-cml", "STACK_NAME"),
     ] {
