@@ -131,7 +131,8 @@ fn good() -> String {
 #[tokio::test]
 async fn a_good_token_tells_who_calls() {
     let world = World::new();
-    let ada = Caller::person_via(Person { subject: "s-1".into(), username: "ada".into(), role: Role::Manager }, Via::Token);
+    let ada =
+        Caller::person_via(Person { subject: "s-1".into(), username: "ada".into(), role: Role::Manager }, Via::Token);
     assert_eq!(world.bearer(&good()).await, Ok(ada.clone()));
     assert_eq!(world.auth.authenticate(&format!("  bEaReR   {} ", good())).await, Ok(ada));
     assert_eq!(world.source.fetches(), 1);
