@@ -134,6 +134,7 @@ impl Environment<'_> {
         settings.visibility = self.visibility(settings.visibility)?;
         settings.lab_owners = self.lab_owners(settings.lab_owners)?;
         settings.power.metrics_interval = self.minutes("METRICS_INTERVAL_MINUTES", settings.power.metrics_interval)?;
+        settings.labs_interval = self.minutes("LABS_INTERVAL_MINUTES", settings.labs_interval)?;
         settings.sample_retention = self.days("SAMPLE_RETENTION_DAYS", settings.sample_retention)?;
         settings.operation_retention = self.days("OPERATION_RETENTION_DAYS", settings.operation_retention)?;
         settings.cml_address = self.cml_address(settings.cml_address)?;
@@ -239,6 +240,7 @@ impl Environment<'_> {
             ec2: None,
             cloudwatch: None,
             cml: None,
+            files: None,
             secrets: None,
             sealer: None,
             identity: None,

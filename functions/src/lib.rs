@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::Context;
-use app::ports::{CloudWatch, Cml, Ec2, Events, IdentityProvider, Sealer, Secrets};
+use app::ports::{CloudWatch, Controllers, Ec2, Events, Files, IdentityProvider, Sealer, Secrets};
+use app::use_cases::controller::CmlPorts;
 use http_api::auth::Authenticator;
 use http_api::{Function, Trigger};
 use serde_json::Value;
@@ -42,7 +43,9 @@ pub struct World {
     /// CloudWatch.
     pub cloudwatch: Option<Arc<dyn CloudWatch>>,
     /// CML controllers.
-    pub cml: Option<Arc<dyn Cml>>,
+    pub cml: Option<Arc<dyn Controllers>>,
+    /// Topologies and backups.
+    pub files: Option<Arc<dyn Files>>,
     /// CML credentials.
     pub secrets: Option<Arc<dyn Secrets>>,
     /// Opens and seals what only we may read.
@@ -116,6 +119,7 @@ async fn consume(
     deadline: Deadline,
 ) -> Result<Value, InvokeError> {
     match function.name {
+        "dispatch-labs" => api::dispatch_labs::run(world).await,
         "dispatch-metrics" => api::dispatch_metrics::run(world).await,
         "dispatch-power" => api::dispatch_power::run(world).await,
         "publish-events" => api::publish_events::run(world, event).await,
@@ -125,6 +129,8 @@ async fn consume(
         "run-operation" => fleet::run_operation::run(world, event, deadline).await,
         "record-instance-state" => fleet::record_instance_state::run(world, event).await,
         "collect-cml" => cml::collect_cml::run(world, event, deadline).await,
+        "collect-labs" => cml::collect_labs::run(world, event, deadline).await,
+        "run-cml-operation" => cml::run_cml_operation::run(world, event, deadline).await,
         other => Err(InvokeError::NoConsumer(other)),
     }
 }
@@ -132,5 +138,18 @@ async fn consume(
 impl World {
     fn ec2(&self) -> Result<&dyn Ec2, InvokeError> {
         self.ec2.as_deref().ok_or(InvokeError::MissingPort("EC2"))
+    }
+
+    fn controllers(&self) -> Result<&dyn Controllers, InvokeError> {
+        self.cml.as_deref().ok_or(InvokeError::MissingPort("CML client"))
+    }
+
+    fn secrets(&self) -> Result<&dyn Secrets, InvokeError> {
+        self.secrets.as_deref().ok_or(InvokeError::MissingPort("secrets"))
+    }
+
+    fn cml_ports(&self) -> Result<CmlPorts<'_>, InvokeError> {
+        let files = self.files.as_deref().ok_or(InvokeError::MissingPort("store of files"))?;
+        Ok(CmlPorts { controllers: self.controllers()?, secrets: self.secrets()?, files })
     }
 }

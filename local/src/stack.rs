@@ -261,6 +261,7 @@ impl Ground {
             ec2: Some(cloud.ec2),
             cloudwatch: Some(cloud.cloudwatch),
             cml: Some(Arc::new(cml)),
+            files: Some(Arc::new(files)),
             secrets: Some(Arc::new(secrets)),
             sealer: Some(self.sealer.clone()),
             identity: Some(Arc::new(sign_in.client()?)),

@@ -8,8 +8,7 @@ use crate::deadline::Deadline;
 use crate::{InvokeError, World, queue_event};
 
 pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
-    let cml = world.cml.as_deref().ok_or(InvokeError::MissingPort("CML client"))?;
-    let secrets = world.secrets.as_deref().ok_or(InvokeError::MissingPort("secrets"))?;
+    let (cml, secrets) = (world.controllers()?, world.secrets()?);
     queue_event::each(event, deadline, |message: CollectCml| async move {
         collect_cml(&world.context, cml, secrets, &message).await
     })

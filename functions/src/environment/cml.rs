@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::cml::CmlClient;
-use aws::SecretsManagerSecrets;
+use aws::{S3Files, SecretsManagerSecrets};
 use aws_config::SdkConfig;
 use http_api::{Function, Port};
 
@@ -20,6 +20,10 @@ pub(super) fn equip(
     let has = |port| function.ports.contains(&port);
     if has(Port::Cml) {
         world.cml = Some(Arc::new(CmlClient::new(clock.clone())));
+    }
+    if has(Port::FilesRead) || has(Port::FilesWrite) {
+        let bucket = environment.required("FILES_BUCKET")?;
+        world.files = Some(Arc::new(S3Files::new(aws_sdk_s3::Client::new(config), bucket)));
     }
     if has(Port::SecretsRead) || has(Port::SecretsWrite) {
         let client = aws_sdk_secretsmanager::Client::new(config);

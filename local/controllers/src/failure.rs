@@ -6,6 +6,9 @@ use axum::response::{IntoResponse, Response};
 use local_state::StateError;
 use serde_json::json;
 
+use crate::model::Version;
+use crate::model::licence::Refusal;
+
 /// A refusal.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{description}")]
@@ -26,13 +29,40 @@ impl Failure {
 
     /// A field is wrong. CML packs this as JSON into the description.
     pub(crate) fn validation(location: &[&str], kind: &str, message: &str) -> Self {
-        let detail = json!({ "Input validation failed": [{ "location": location, "type": kind, "message": message }] });
-        Self::new(StatusCode::BAD_REQUEST, detail.to_string())
+        // Keys in CML's order, and the spaces of Python's JSON.
+        let location = location.iter().map(|part| json!(part).to_string()).collect::<Vec<_>>().join(", ");
+        let (kind, message) = (json!(kind), json!(message));
+        let detail = format!(
+            "{{\"Input validation failed\": [{{\"location\": [{location}], \"type\": {kind}, \"message\": {message}}}]}}"
+        );
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// A text is longer or shorter than CML takes it.
+    pub(crate) fn length(location: &[&str], text: &str, least: usize, most: usize) -> Result<(), Self> {
+        let characters = |count: usize| if count == 1 { "character" } else { "characters" };
+        match text.chars().count() {
+            count if count < least => {
+                let message = format!("String should have at least {least} {}", characters(least));
+                Err(Self::validation(location, "string_too_short", &message))
+            }
+            count if count > most => {
+                let message = format!("String should have at most {most} {}", characters(most));
+                Err(Self::validation(location, "string_too_long", &message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// No valid token. CML says the same of a missing one and of one that is over.
-    pub(crate) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "No authorization token provided.")
+    pub(crate) fn unauthorized(version: Version) -> Self {
+        let why = "No authorization token provided.";
+        let why = if version < Version::V2_9 {
+            format!("Not authenticated: 401 Unauthorized: {why}")
+        } else {
+            why.to_owned()
+        };
+        Self::new(StatusCode::UNAUTHORIZED, why)
     }
 
     /// For administrators only.
@@ -55,6 +85,13 @@ impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         tracing::error!(%error, "a simulated controller cannot remember");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let status = if refusal.conflict { StatusCode::CONFLICT } else { StatusCode::BAD_REQUEST };
+        Self::new(status, format!("Licensing issue: {}", refusal.why))
     }
 }
 

@@ -88,7 +88,7 @@ impl Controllers {
         Ok(machine)
     }
 
-    fn running(&self, instance_id: &str) -> Option<Arc<Machine>> {
+    pub(crate) fn running(&self, instance_id: &str) -> Option<Arc<Machine>> {
         let members = self.members();
         members.servers.get(instance_id)?;
         members.machines.get(instance_id).map(Arc::clone)
@@ -130,9 +130,24 @@ impl Controllers {
         let host = Host { instance_type: instance.instance_type.clone(), vcpus: instance.vcpus };
         machine.power_on(instance.running_since, host)?;
         if self.address(&instance.instance_id).is_none() {
-            let server = Server::start(machine).await.map_err(Failure::bad_request)?;
+            let server = Server::start(machine, 0).await.map_err(Failure::bad_request)?;
             self.members().servers.insert(instance.instance_id.clone(), server);
         }
+        Ok(())
+    }
+
+    pub(crate) fn seats(&self) -> Result<Vec<String>, Failure> {
+        Ok(self.0.world.store.seats()?)
+    }
+
+    /// Starts the server of a running instance anew, where it was: every connection ends.
+    pub(crate) async fn restart(&self, instance_id: &str) -> Result<(), Failure> {
+        let _one_at_a_time = self.0.syncing.lock().await;
+        let Some(server) = self.members().servers.remove(instance_id) else { return Ok(()) };
+        let port = server.address().port();
+        server.stop().await;
+        let server = Server::start(self.machine(instance_id)?, port).await.map_err(Failure::bad_request)?;
+        self.members().servers.insert(instance_id.to_owned(), server);
         Ok(())
     }
 
@@ -174,8 +189,7 @@ impl Controllers {
     /// # Errors
     /// The instance does not run, CML has no such category, or the controller no such user (name or id).
     pub fn record_activity(&self, instance_id: &str, user: &str, kind: &str) -> Result<(), String> {
-        let machine =
-            self.running(instance_id).ok_or_else(|| format!("instance {instance_id} is not running a controller"))?;
+        let machine = self.running_or_refusal(instance_id)?;
         if !telemetry::is_category(kind) {
             return Err(format!("CML has no telemetry category {kind}"));
         }

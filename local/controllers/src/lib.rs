@@ -8,7 +8,9 @@ mod actions;
 mod api;
 mod certificate;
 mod failure;
+mod faults;
 mod fleet;
+mod levers;
 mod machine;
 mod model;
 mod server;
@@ -17,6 +19,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use faults::{ControllerFault, FaultOrder};
 pub use fleet::{Access, Controllers, RunningInstance};
+pub use model::ControllerVersion;
+pub use model::licence::LICENCE_TOKEN;
 pub use model::load::Load;
 pub use model::{ADMIN_ID, ADMIN_PASSWORD, ADMIN_USERNAME, POLLER_PASSWORD, POLLER_USERNAME};

@@ -7,8 +7,11 @@ use domain::{SignedDuration, Timestamp};
 
 use crate::certificate;
 use crate::failure::Failure;
-use crate::model::lab::Lab;
+use crate::faults::Faults;
+use crate::model::lab::{Lab, READY_AFTER};
+use crate::model::licence::Refusal;
 use crate::model::load::{Host, Load};
+use crate::model::node::{Node, NodeState};
 use crate::model::telemetry::Event;
 use crate::model::{Controller, User};
 use crate::session::{Session, Sessions};
@@ -32,7 +35,7 @@ impl Stage {
         match up.as_secs() {
             ..60 => Self::Dark,
             60..120 => Self::WebServer,
-            120..180 => Self::Core,
+            _ if up < READY_AFTER => Self::Core,
             _ => Self::Ready,
         }
     }
@@ -51,6 +54,7 @@ struct Inner {
     controller: Controller,
     sessions: Sessions,
     host: Host,
+    faults: Faults,
 }
 
 /// One controller.
@@ -78,6 +82,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) random: &'a dyn Random,
     events: Vec<Event>,
     dirty: bool,
+    /// Whether it is told that the registration ended.
+    pub(crate) smart_account_hears: bool,
 }
 
 /// What someone who changes a lab writes with.
@@ -99,9 +105,14 @@ impl Machine {
             world.store.save(instance_id, &controller)?;
             controller
         };
+        // Here, because a state older than the smart account has controllers in it that were registered once.
+        if controller.licence.is_registered() {
+            world.store.take_seat(instance_id)?;
+        }
         let sessions = Sessions::new(world.random.as_ref());
         let host = Host { instance_type: String::new(), vcpus: 1 };
-        Ok(Self { instance_id: instance_id.to_owned(), world, inner: Mutex::new(Inner { controller, sessions, host }) })
+        let inner = Inner { controller, sessions, host, faults: Faults::default() };
+        Ok(Self { instance_id: instance_id.to_owned(), world, inner: Mutex::new(inner) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -114,13 +125,20 @@ impl Machine {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let now = self.world.fleet_clock.now();
+        let was_registered = inner.controller.licence.is_registered();
         let events = inner.controller.advance(&inner.host, now);
         let machine_now = self.world.machine_clock.now();
         let random = self.world.random.as_ref();
-        let mut turn = Turn { dirty: !events.is_empty(), inner, now, machine_now, random, events };
+        let mut turn =
+            Turn { dirty: !events.is_empty(), inner, now, machine_now, random, events, smart_account_hears: true };
         let answer = work(&mut turn);
-        let Turn { inner, events, dirty, .. } = turn;
+        let Turn { inner, events, dirty, smart_account_hears, .. } = turn;
         if dirty {
+            match (was_registered, inner.controller.licence.is_registered()) {
+                (false, true) => self.world.store.take_seat(&self.instance_id)?,
+                (true, false) if smart_account_hears => self.world.store.free_seat(&self.instance_id)?,
+                _ => {}
+            }
             self.world.store.save(&self.instance_id, &inner.controller)?;
         }
         self.world.store.append(&self.instance_id, &events)?;
@@ -158,6 +176,20 @@ impl Machine {
         (inner.controller.certificate_pem.clone(), inner.controller.key_pem.clone())
     }
 
+    /// Another certificate, which the next server shows.
+    pub(crate) fn change_certificate(&self) -> Result<(), Failure> {
+        let pems = certificate::self_signed().map_err(Failure::bad_request)?;
+        self.with(|turn| {
+            (turn.edit().certificate_pem, turn.edit().key_pem) = pems;
+            Ok(())
+        })
+    }
+
+    /// What goes wrong with it.
+    pub(crate) fn with_faults<T>(&self, work: impl FnOnce(&mut Faults) -> T) -> T {
+        work(&mut self.lock().faults)
+    }
+
     /// The whole telemetry, oldest first.
     pub(crate) fn telemetry(&self) -> Result<Vec<Event>, Failure> {
         self.with(|_| Ok(()))?;
@@ -193,6 +225,10 @@ impl Turn<'_> {
         &mut self.inner.sessions
     }
 
+    pub(crate) fn faults(&mut self) -> &mut Faults {
+        &mut self.inner.faults
+    }
+
     /// Adds to the telemetry.
     pub(crate) fn note(&mut self, event: Event) {
         self.events.push(event);
@@ -208,6 +244,21 @@ impl Turn<'_> {
         let session = self.inner.sessions.check(token, self.machine_now)?;
         let user = self.controller().user(&session.user_id)?.clone();
         Some(Caller { session, user })
+    }
+
+    /// The state of a node, as this version shows it.
+    pub(crate) fn state_of(&self, node: &Node) -> NodeState {
+        node.state(self.now).shown_by(self.controller().version)
+    }
+
+    /// Refuses to run more nodes than are licensed.
+    pub(crate) fn must_have_seats(&self, wanted: u32) -> Result<(), Failure> {
+        let (left, limit) = (self.controller().seats_left(self.now), self.controller().licence.node_limit());
+        if wanted <= left {
+            return Ok(());
+        }
+        let why = format!("Starting {wanted} nodes exceeds the licensed limit of {limit} nodes ({left} left).");
+        Err(Refusal { why, conflict: false }.into())
     }
 
     /// The labs the caller may see.

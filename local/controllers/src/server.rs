@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -13,8 +17,9 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
+use tower::{ServiceExt as _, service_fn};
 
-use crate::api;
+use crate::api::{self, Lost};
 use crate::certificate;
 use crate::machine::{Machine, Stage};
 
@@ -30,11 +35,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens on a free port of the loopback.
-    pub(crate) async fn start(machine: Arc<Machine>) -> io::Result<Self> {
+    /// Listens on a port of the loopback, a free one if it is 0.
+    pub(crate) async fn start(machine: Arc<Machine>, port: u16) -> io::Result<Self> {
         let (certificate, key) = machine.pems();
         let tls = certificate::server_config(&certificate, &key).map_err(io::Error::other)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         Ok(Self { address, task: tokio::spawn(serve(listener, tls, machine)) })
     }
@@ -87,10 +92,21 @@ async fn pause() {
     tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
 }
 
+/// The answer, or an error that cuts the connection where the answer would be.
+async fn answer(router: Router, request: Request<Incoming>) -> io::Result<Response> {
+    // A router does not fail: everything is an answer.
+    let Ok(answer) = router.oneshot(request.map(Body::new)).await;
+    if answer.extensions().get::<Lost>().is_some() {
+        return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+    }
+    Ok(answer)
+}
+
 async fn converse(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
     // Clients who give up are no news: one that refuses the certificate is one of them.
     let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
-    let service = TowerToHyperService::new(router);
+    let service =
+        TowerToHyperService::new(service_fn(move |request: Request<Incoming>| answer(router.clone(), request)));
     let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection to a simulated controller ended early");

@@ -76,6 +76,11 @@ impl Sessions {
         (live.until > now.as_second()).then(|| Session { user_id: live.user_id.clone(), token_id: claims.jti })
     }
 
+    /// Signs everybody out.
+    pub(crate) fn close_all(&mut self) {
+        self.live.clear();
+    }
+
     /// Signs out: this token, or all of its user.
     pub(crate) fn close(&mut self, session: &Session, all_of_user: bool) {
         self.live.retain(|token_id, live| {

@@ -7,6 +7,8 @@ use crate::model::Controller;
 use crate::model::telemetry::{EVENTS_KEPT, Event};
 
 const KIND: &str = "cml-controller";
+/// A seat of the smart account, which is no part of any controller: it outlives one that was not deregistered.
+const SEAT: &str = "cml-licence-seat";
 
 /// The memory of the simulated controllers.
 #[derive(Clone, Debug)]
@@ -32,6 +34,21 @@ impl Store {
 
     pub(crate) fn save(&self, instance: &str, controller: &Controller) -> Result<(), StateError> {
         self.0.put(KIND, instance, controller)
+    }
+
+    /// The smart account gives a seat to the controller of an instance.
+    pub(crate) fn take_seat(&self, instance: &str) -> Result<(), StateError> {
+        self.0.put(SEAT, instance, &instance)
+    }
+
+    /// The smart account has its seat back.
+    pub(crate) fn free_seat(&self, instance: &str) -> Result<(), StateError> {
+        self.0.delete(SEAT, instance)
+    }
+
+    /// The instances whose controllers have a seat, or had one when they were last seen.
+    pub(crate) fn seats(&self) -> Result<Vec<String>, StateError> {
+        Ok(self.0.all::<String>(SEAT)?.into_iter().map(|(instance, _)| instance).collect())
     }
 
     /// Adds to the telemetry, and drops what is more than it keeps.

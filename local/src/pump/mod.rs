@@ -61,6 +61,7 @@ impl Pump {
                 Trigger::Schedule { name, every } => {
                     let every = match every {
                         Interval::Metrics => parts.settings.power.metrics_interval,
+                        Interval::Labs => parts.settings.labs_interval,
                         Interval::Minute => domain::SignedDuration::from_mins(1),
                     };
                     tasks.spawn(schedule::run(parts, function, name, every, stop));

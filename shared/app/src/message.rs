@@ -49,6 +49,13 @@ pub struct CollectCml {
     pub worker_ids: Vec<WorkerId>,
 }
 
+/// To collect-labs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectLabs {
+    /// The workers, at most 10.
+    pub worker_ids: Vec<WorkerId>,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct OperationWire {
     operation_id: String,
@@ -132,6 +139,17 @@ impl Message for CollectAws {
 }
 
 impl Message for CollectCml {
+    fn body(&self) -> String {
+        write(CmlWire { worker_ids: self.worker_ids.iter().map(WorkerId::to_string).collect() })
+    }
+
+    fn read(body: &str) -> Result<Self, AppError> {
+        let wire: CmlWire = parse(body)?;
+        Ok(Self { worker_ids: worker_ids(&wire.worker_ids)? })
+    }
+}
+
+impl Message for CollectLabs {
     fn body(&self) -> String {
         write(CmlWire { worker_ids: self.worker_ids.iter().map(WorkerId::to_string).collect() })
     }

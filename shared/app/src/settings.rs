@@ -29,6 +29,8 @@ pub struct Settings {
     pub power: PowerPolicy,
     /// Which of an instance's addresses CML is reached at.
     pub cml_address: CmlAddress,
+    /// How often labs are read.
+    pub labs_interval: SignedDuration,
     /// How long samples are kept.
     pub sample_retention: SignedDuration,
     /// How long ended operations are kept.
@@ -59,6 +61,7 @@ impl Settings {
             trusted_image_owners: vec!["self".into()],
             power: PowerPolicy::default(),
             cml_address: CmlAddress::Public,
+            labs_interval: SignedDuration::from_mins(30),
             sample_retention: SignedDuration::from_hours(24 * 30),
             operation_retention: SignedDuration::from_hours(24 * 90),
             public_url: None,

@@ -7,15 +7,16 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{SignedDuration, Timestamp};
 use futures::lock::Mutex;
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::cache::Connection;
+use crate::call::Call;
 use crate::certificate::sha256_hex;
 use crate::errors::malformed;
 use crate::json::number;
-use crate::transport::{self, Call, Transport};
+use crate::transport::{self, BODY_BYTES, Transport};
 
-const SIGN_IN: Call = Call { operation: "POST /authenticate", path: "/api/v0/authenticate" };
 /// A token is not used in the last minute of its life: a call may take a while.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 const TOKEN_BYTES: usize = 8_192;
@@ -45,10 +46,9 @@ impl TokenSlot {
     }
 }
 
-/// One reading's calls under one sign-in; however many calls are told 401, it signs in again once.
+/// Calls under one sign-in; however many of them are told 401, it signs in again once.
 pub(crate) struct Session<'a> {
-    transport: &'a Transport,
-    slot: &'a TokenSlot,
+    connection: Arc<Connection>,
     credentials: &'a CmlCredentials,
     first: Arc<Token>,
     second: Mutex<Option<Result<Arc<Token>, CmlError>>>,
@@ -56,45 +56,76 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) async fn begin(
-        transport: &'a Transport,
-        slot: &'a TokenSlot,
+        connection: Arc<Connection>,
         credentials: &'a CmlCredentials,
         clock: &dyn Clock,
     ) -> Result<Self, CmlError> {
-        let first = match slot.usable(&fingerprint(credentials), clock.now()) {
+        let first = match connection.token.usable(&fingerprint(credentials), clock.now()) {
             Some(token) => token,
-            None => sign_in(transport, slot, credentials).await?,
+            None => sign_in(&connection.transport, &connection.token, credentials).await?,
         };
-        Ok(Self { transport, slot, credentials, first, second: Mutex::new(None) })
+        Ok(Self { connection, credentials, first, second: Mutex::new(None) })
     }
 
-    /// GET; the answer is a success, its body still to be read.
-    pub(crate) async fn get(&self, call: Call) -> Result<Response, CmlError> {
-        match self.transport.get(call, Some(&self.first.text)).await {
+    /// Sends the call; the answer is a success, its body still to be read. After a 401, which CML
+    /// gives before it does anything, it is sent once more, and never after anything else.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Response, CmlError> {
+        match self.transport().send(call, Some(&self.first.text)).await {
             Err(error) if error.status == Some(401) => {
                 let second = self.sign_in_again().await?;
-                self.transport.get(call, Some(&second.text)).await
+                self.transport().send(call, Some(&second.text)).await
             }
             other => other,
         }
     }
 
-    /// GET of a JSON answer of ordinary size.
-    pub(crate) async fn json(&self, call: Call) -> Result<Value, CmlError> {
-        let body = transport::read(call.operation, self.get(call).await?).await?;
-        crate::json::parse(call.operation, &body)
+    /// The same, but errors of CML's are answers too.
+    pub(crate) async fn exchange(&self, call: &Call) -> Result<Response, CmlError> {
+        let answer = self.transport().exchange(call, Some(&self.first.text)).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let second = self.sign_in_again().await?;
+        self.transport().exchange(call, Some(&second.text)).await
+    }
+
+    /// Sends a call whose answer says nothing but yes.
+    pub(crate) async fn change(&self, call: &Call) -> Result<(), CmlError> {
+        // What it may say beside is not waited for: it is done.
+        self.send(call).await.map(drop)
+    }
+
+    /// The JSON answer, if it is of ordinary size.
+    pub(crate) async fn json(&self, call: &Call) -> Result<Value, CmlError> {
+        self.json_up_to(BODY_BYTES, call).await
+    }
+
+    /// The JSON answer, if it is no larger than that.
+    pub(crate) async fn json_up_to(&self, cap: usize, call: &Call) -> Result<Value, CmlError> {
+        crate::json::parse(call.operation, &self.bytes_up_to(cap, call).await?)
+    }
+
+    /// The answer, if it is no larger than that.
+    pub(crate) async fn bytes_up_to(&self, cap: usize, call: &Call) -> Result<Vec<u8>, CmlError> {
+        transport::read_up_to(cap, call.operation, self.send(call).await?).await
+    }
+
+    /// The way to the controller, for what is asked without a token.
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.connection.transport
     }
 
     async fn sign_in_again(&self) -> Result<Arc<Token>, CmlError> {
         let mut second = self.second.lock().await;
         if second.is_none() {
-            self.slot.set(None);
-            *second = Some(sign_in(self.transport, self.slot, self.credentials).await);
+            let slot = &self.connection.token;
+            slot.set(None);
+            *second = Some(sign_in(self.transport(), slot, self.credentials).await);
         }
         second.clone().unwrap_or_else(|| Ok(Arc::clone(&self.first)))
     }
 
-    /// The CML user that reads, from its token.
+    /// The CML user that these credentials are of, from the token.
     pub(crate) async fn user_id(&self) -> Option<String> {
         match self.second.lock().await.as_ref() {
             Some(Ok(token)) => token.user_id.clone(),
@@ -109,17 +140,18 @@ async fn sign_in(
     credentials: &CmlCredentials,
 ) -> Result<Arc<Token>, CmlError> {
     let body = json!({ "username": credentials.username, "password": credentials.password });
-    let answer = transport.post(SIGN_IN, &body).await.map_err(|error| match error.status {
+    let call = Call::new(CmlError::SIGN_IN)?.json(body);
+    let answer = transport.send(&call, None).await.map_err(|error| match error.status {
         // What CML finds invalid here is the name or the password.
         Some(400) => CmlError { kind: CmlErrorKind::Denied, ..error },
         _ => error,
     })?;
-    let answer = transport::read(SIGN_IN.operation, answer).await?;
-    let Value::String(text) = crate::json::parse(SIGN_IN.operation, &answer)? else {
-        return Err(malformed(SIGN_IN.operation, "its answer is not a token"));
+    let answer = transport::read(call.operation, answer).await?;
+    let Value::String(text) = crate::json::parse(call.operation, &answer)? else {
+        return Err(malformed(call.operation, "its answer is not a token"));
     };
     if text.is_empty() || text.len() > TOKEN_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(malformed(SIGN_IN.operation, "its answer is not a token"));
+        return Err(malformed(call.operation, "its answer is not a token"));
     }
     let claims = claims(&text);
     let token = Arc::new(Token {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use app::ports::{
-    Clock, Cml, CmlCredentials, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact, SystemInformation,
+    Clock, Cml, CmlAccess, CmlCredentials, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact,
+    SystemInformation,
 };
 use async_trait::async_trait;
 use domain::Timestamp;
@@ -26,7 +27,11 @@ pub struct CmlClient {
     timeouts: Timeouts,
     provider: Arc<CryptoProvider>,
     cache: Cache,
+    route: Option<Box<Route>>,
 }
+
+/// Where a target is really found.
+type Route = dyn Fn(&CmlTarget) -> Result<CmlTarget, CmlError> + Send + Sync;
 
 impl CmlClient {
     /// A client that judges the life of tokens by `clock`, which is machine time.
@@ -40,7 +45,13 @@ impl CmlClient {
     pub fn with_timeouts(clock: Arc<dyn Clock>, timeouts: Timeouts) -> Self {
         // Given to every configuration by hand: a library installs nothing for the whole process.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        Self { clock, timeouts, provider, cache: Cache::new(CONNECTIONS) }
+        Self { clock, timeouts, provider, cache: Cache::new(CONNECTIONS), route: None }
+    }
+
+    /// The same, on a network where targets are found elsewhere than their endpoint says.
+    #[must_use]
+    pub fn routed(self, route: impl Fn(&CmlTarget) -> Result<CmlTarget, CmlError> + Send + Sync + 'static) -> Self {
+        Self { route: Some(Box::new(route)), ..self }
     }
 
     fn transport(&self, target: &CmlTarget) -> Result<Transport, CmlError> {
@@ -50,11 +61,26 @@ impl CmlClient {
     fn connection(&self, target: &CmlTarget) -> Result<Arc<Connection>, CmlError> {
         self.cache.get(target, || self.transport(target))
     }
+
+    fn found(&self, target: &CmlTarget) -> Result<CmlTarget, CmlError> {
+        self.route.as_ref().map_or_else(|| Ok(target.clone()), |route| route(target))
+    }
+
+    /// Signs in, unless there is a token; only with a controller whose certificate is recorded.
+    pub(crate) async fn session<'a>(&self, access: CmlAccess<'a>) -> Result<Session<'a>, CmlError> {
+        let target = self.found(access.target)?;
+        if target.certificate_sha256.is_none() {
+            let message = "credentials are only sent to a controller whose certificate is recorded";
+            return Err(failure("connect", CmlErrorKind::Denied, message));
+        }
+        Session::begin(self.connection(&target)?, access.credentials, self.clock.as_ref()).await
+    }
 }
 
 #[async_trait]
 impl Cml for CmlClient {
     async fn system_information(&self, target: &CmlTarget) -> Result<FirstContact, CmlError> {
+        let target = &self.found(target)?;
         let (information, certificate_sha256) = if target.certificate_sha256.is_some() {
             system::information(&self.connection(target)?.transport).await?
         } else {
@@ -71,17 +97,11 @@ impl Cml for CmlClient {
         information: &SystemInformation,
         telemetry_after: Option<Timestamp>,
     ) -> Result<ControllerReading, CmlError> {
-        if target.certificate_sha256.is_none() {
-            let message = "credentials are only sent to a controller whose certificate is recorded";
-            return Err(failure("connect", CmlErrorKind::Denied, message));
-        }
-        let connection = self.connection(target)?;
-        let session =
-            Session::begin(&connection.transport, &connection.token, credentials, self.clock.as_ref()).await?;
+        let session = self.session(CmlAccess { target, credentials }).await?;
         let (health, stats, license, labs, telemetry) = futures::join!(
             Health::read(&session),
             Stats::read(&session),
-            licensing::licensing(&session),
+            licensing::summary(&session),
             labs::count(&session),
             telemetry::events(&session, target.worker, telemetry_after),
         );

@@ -54,6 +54,8 @@ pub(crate) fn from_transport(operation: &'static str, error: &reqwest::Error) ->
     } else {
         format!("the connection broke: {}", root_cause(error))
     };
+    // Without a connection nothing was sent, so nothing can have been done.
+    let operation = if error.is_connect() { "connect" } else { operation };
     failure(operation, CmlErrorKind::Unreachable, message)
 }
 

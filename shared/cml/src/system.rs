@@ -5,25 +5,25 @@ use domain::metrics::CmlReading;
 use serde_json::Value;
 
 use crate::auth::Session;
+use crate::call::Call;
 use crate::json::{bool_at, number_at, object, parse, text_at};
-use crate::transport::{self, Call, Transport};
+use crate::transport::{self, Transport};
 
-const INFORMATION: Call = Call { operation: "GET /system_information", path: "/api/v0/system_information" };
-const HEALTH: Call = Call { operation: "GET /system_health", path: "/api/v0/system_health" };
-const STATS: Call = Call { operation: "GET /system_stats", path: "/api/v0/system_stats" };
+const INFORMATION: &str = "GET /system_information";
+pub(crate) const HEALTH: &str = "GET /system_health";
+pub(crate) const STATS: &str = "GET /system_stats";
 
 /// What is asked without credentials, and the certificate shown while answering.
 pub(crate) async fn information(transport: &Transport) -> Result<(SystemInformation, String), CmlError> {
-    let response = transport.get(INFORMATION, None).await?;
-    let body = transport::read(INFORMATION.operation, response).await?;
-    let answer = object(INFORMATION.operation, parse(INFORMATION.operation, &body)?)?;
+    let response = transport.send(&Call::new(INFORMATION)?, None).await?;
+    let body = transport::read(INFORMATION, response).await?;
+    let answer = object(INFORMATION, parse(INFORMATION, &body)?)?;
     let information = SystemInformation {
         version: text_at(&answer, "/version").unwrap_or_else(|| "unknown".to_owned()),
         ready: bool_at(&answer, "/ready").unwrap_or(false),
     };
-    let certificate = transport
-        .certificate()
-        .ok_or_else(|| crate::errors::malformed(INFORMATION.operation, "it showed no certificate"))?;
+    let certificate =
+        transport.certificate().ok_or_else(|| crate::errors::malformed(INFORMATION, "it showed no certificate"))?;
     Ok((information, certificate))
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) async fn read(session: &Session<'_>) -> Result<Self, CmlError> {
-        Ok(Self::of(&object(HEALTH.operation, session.json(HEALTH).await?)?))
+        Ok(Self::of(&object(HEALTH, session.json(&Call::new(HEALTH)?).await?)?))
     }
 
     fn of(answer: &Value) -> Self {
@@ -61,7 +61,7 @@ pub(crate) struct Stats {
 
 impl Stats {
     pub(crate) async fn read(session: &Session<'_>) -> Result<Self, CmlError> {
-        Ok(Self::of(&object(STATS.operation, session.json(STATS).await?)?))
+        Ok(Self::of(&object(STATS, session.json(&Call::new(STATS)?).await?)?))
     }
 
     fn of(answer: &Value) -> Self {

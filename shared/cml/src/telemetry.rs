@@ -6,12 +6,13 @@ use domain::{Timestamp, WorkerId};
 use serde_json::Value;
 
 use crate::auth::Session;
+use crate::call::Call;
 use crate::errors::malformed;
 use crate::json::{text_at, time};
 use crate::splitter::{NotAnArray, Splitter};
-use crate::transport::{Call, read_chunks};
+use crate::transport::read_chunks;
 
-const EVENTS: Call = Call { operation: "GET /telemetry/events", path: "/api/v0/telemetry/events" };
+const EVENTS: &str = "GET /telemetry/events";
 /// A feed larger than this is not read: about two hundred thousand entries.
 const FEED_BYTES: usize = 32 * 1024 * 1024;
 /// The newest entries kept of one reading.
@@ -25,11 +26,11 @@ pub(crate) async fn events(
     worker: WorkerId,
     after: Option<Timestamp>,
 ) -> Result<Vec<TelemetryEvent>, CmlError> {
-    let response = session.get(EVENTS).await?;
-    let no_array = |_: NotAnArray| malformed(EVENTS.operation, "its answer is not one whole JSON array");
+    let response = session.send(&Call::new(EVENTS)?).await?;
+    let no_array = |_: NotAnArray| malformed(EVENTS, "its answer is not one whole JSON array");
     let mut splitter = Splitter::default();
     let mut newest = Newest::new(after, KEPT);
-    read_chunks(EVENTS.operation, response, FEED_BYTES, |chunk| {
+    read_chunks(EVENTS, response, FEED_BYTES, |chunk| {
         splitter.push(chunk, |element| newest.take(element)).map_err(no_array)
     })
     .await?;

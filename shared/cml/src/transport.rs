@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::ports::{CmlError, CmlErrorKind};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, Url};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 
+use crate::call::{Body, Call};
 use crate::certificate::PinnedCertificate;
 use crate::errors::{failure, from_answer, from_transport, malformed};
 
 /// The most that is read of an ordinary answer.
-const BODY_BYTES: usize = 1024 * 1024;
+pub(crate) const BODY_BYTES: usize = 1024 * 1024;
 /// The most that is read of an error's explanation.
 const ERROR_BYTES: usize = 64 * 1024;
 
@@ -23,21 +25,17 @@ const ERROR_BYTES: usize = 64 * 1024;
 pub struct Timeouts {
     /// To take the connection.
     pub connect: Duration,
-    /// For one whole call, connection and body included.
+    /// For one whole call that reads, connection and body included.
     pub total: Duration,
+    /// For one whole call that changes something: CML answers some only when it is done, and a call
+    /// given up may be carried out all the same.
+    pub change: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(3), total: Duration::from_secs(10) }
+        Self { connect: Duration::from_secs(3), total: Duration::from_secs(10), change: Duration::from_secs(30) }
     }
-}
-
-/// One call of the API: its name in errors, and its path.
-#[derive(Clone, Copy)]
-pub(crate) struct Call {
-    pub(crate) operation: &'static str,
-    pub(crate) path: &'static str,
 }
 
 /// A way to one controller.
@@ -45,6 +43,7 @@ pub(crate) struct Transport {
     client: reqwest::Client,
     verifier: Arc<PinnedCertificate>,
     origin: Url,
+    timeouts: Timeouts,
 }
 
 impl Transport {
@@ -83,7 +82,7 @@ impl Transport {
             .user_agent("cml-cloud-manager")
             .build()
             .map_err(|error| unusable(&error))?;
-        Ok(Self { client, verifier, origin })
+        Ok(Self { client, verifier, origin, timeouts })
     }
 
     /// SHA-256 of the certificate the controller showed.
@@ -91,51 +90,56 @@ impl Transport {
         self.verifier.accepted()
     }
 
-    /// GET; the answer is a success, its body still to be read.
-    pub(crate) async fn get(&self, call: Call, token: Option<&str>) -> Result<Response, CmlError> {
-        let mut request = self.client.get(self.url(call)?);
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        self.send(call.operation, request).await
-    }
-
-    /// POST of a JSON body; the answer is a success, its body still to be read.
-    pub(crate) async fn post(&self, call: Call, body: &serde_json::Value) -> Result<Response, CmlError> {
-        self.send(call.operation, self.client.post(self.url(call)?).json(body)).await
-    }
-
-    fn url(&self, call: Call) -> Result<Url, CmlError> {
-        self.origin.join(call.path).map_err(|error| failure(call.operation, CmlErrorKind::Refused, error.to_string()))
-    }
-
-    async fn send(&self, operation: &'static str, request: reqwest::RequestBuilder) -> Result<Response, CmlError> {
-        let refused = self.verifier.refused();
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(_) if self.verifier.refused() > refused => {
-                let message = "it shows another certificate than the one recorded; \
-                               an administrator must confirm the new one";
-                return Err(failure(operation, CmlErrorKind::CertificateChanged, message));
-            }
-            Err(error) => return Err(from_transport(operation, &error)),
-        };
+    /// Sends the call, once; the answer is a success, its body still to be read.
+    pub(crate) async fn send(&self, call: &Call, token: Option<&str>) -> Result<Response, CmlError> {
+        let response = self.exchange(call, token).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
         // The status tells enough when the explanation cannot be read.
-        let explanation = read_all(operation, response, ERROR_BYTES).await.unwrap_or_default();
-        Err(from_answer(operation, status, &explanation))
+        let explanation = read_up_to(ERROR_BYTES, call.operation, response).await.unwrap_or_default();
+        Err(from_answer(call.operation, status, &explanation))
+    }
+
+    /// Sends the call, once; the answer may be an error of CML's.
+    pub(crate) async fn exchange(&self, call: &Call, token: Option<&str>) -> Result<Response, CmlError> {
+        let mut request = self.client.request(call.method.clone(), self.url(call)?);
+        request = match &call.body {
+            Body::None => request,
+            Body::Json(body) => request.json(body),
+            Body::Raw(None, body) => request.body(body.clone()),
+            Body::Raw(Some(content_type), body) => request.header(CONTENT_TYPE, content_type).body(body.clone()),
+        };
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if !call.reads() && call.operation != CmlError::SIGN_IN {
+            request = request.timeout(self.timeouts.change);
+        }
+        let refused = self.verifier.refused();
+        request.send().await.map_err(|error| {
+            if self.verifier.refused() > refused {
+                let message = "it shows another certificate than the one recorded; \
+                               an administrator must confirm the new one";
+                return failure(call.operation, CmlErrorKind::CertificateChanged, message);
+            }
+            from_transport(call.operation, &error)
+        })
+    }
+
+    fn url(&self, call: &Call) -> Result<Url, CmlError> {
+        self.origin.join(&call.path).map_err(|error| failure("connect", CmlErrorKind::Refused, error.to_string()))
     }
 }
 
 /// The whole body, if it is of an ordinary size.
 pub(crate) async fn read(operation: &'static str, response: Response) -> Result<Vec<u8>, CmlError> {
-    read_all(operation, response, BODY_BYTES).await
+    read_up_to(BODY_BYTES, operation, response).await
 }
 
-async fn read_all(operation: &'static str, response: Response, cap: usize) -> Result<Vec<u8>, CmlError> {
+/// The whole body, if it is no larger than that.
+pub(crate) async fn read_up_to(cap: usize, operation: &'static str, response: Response) -> Result<Vec<u8>, CmlError> {
     let mut whole = Vec::new();
     read_chunks(operation, response, cap, |chunk| {
         whole.extend_from_slice(chunk);

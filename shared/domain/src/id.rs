@@ -59,6 +59,11 @@ generated_id!(
     OperationId, "op-"
 );
 
+generated_id!(
+    /// A lab saved with its configurations.
+    BackupId, "bak-"
+);
+
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $field:literal, $check:expr, $message:literal) => {
         $(#[$doc])*
@@ -118,6 +123,14 @@ checked_text!(
         .strip_prefix("i-")
         .is_some_and(|h| matches!(h.len(), 8 | 17) && h.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())),
     "must be an EC2 instance id such as i-0123456789abcdef0"
+);
+
+checked_text!(
+    /// A lab's id, as its controller gave it: a UUID today, six hexadecimal digits once.
+    LabId,
+    "lab_id",
+    |t| (1..=64).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+    "must be the id of a lab"
 );
 
 /// `us-east-1`, `us-gov-west-1`, `ap-southeast-2`: lower-case words, then one number.

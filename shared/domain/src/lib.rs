@@ -12,6 +12,7 @@ mod fixture;
 pub mod id;
 pub mod instance;
 pub mod invalid;
+pub mod lab;
 pub mod metrics;
 pub mod operation;
 pub mod ownership;
@@ -22,7 +23,7 @@ pub mod worker;
 
 pub use access::{ApiKey, ApiKeyId, KeyKind, KeyRefusal, Right, Scope};
 pub use actor::{Actor, Role};
-pub use id::{AccountId, InstanceId, OperationId, Place, Region, WorkerId};
+pub use id::{AccountId, BackupId, InstanceId, LabId, OperationId, Place, Region, WorkerId};
 pub use invalid::{Invalid, InvalidField};
 pub use jiff::{SignedDuration, Timestamp};
 pub use ownership::{LabOwners, LabRefusal, Sight, Visibility};

@@ -80,6 +80,10 @@ pub enum Port {
     SecretsRead,
     /// Writes CML credentials.
     SecretsWrite,
+    /// Reads topologies and backups.
+    FilesRead,
+    /// Writes and deletes them.
+    FilesWrite,
     /// Notes the use of API keys and of nonces, and nothing else in the table.
     CredentialUse,
     /// Sends people to the issuer, and fetches and revokes their tokens there.
@@ -130,6 +134,8 @@ pub enum Interval {
     Metrics,
     /// Every minute.
     Minute,
+    /// As often as labs are read (30 minutes by default).
+    Labs,
 }
 
 /// The HTTP side of a function.
@@ -215,7 +221,7 @@ impl Function {
         Duration::from_secs(match self.trigger {
             Trigger::Http(_) => 20,
             Trigger::Schedule { .. } => 55,
-            Trigger::Queue { queue: Queue::MetricsAws | Queue::MetricsCml, .. } => 120,
+            Trigger::Queue { queue: Queue::MetricsAws | Queue::MetricsCml | Queue::Labs, .. } => 120,
             Trigger::Queue { .. } | Trigger::Stream { .. } => 60,
             Trigger::Ec2StateChange => 30,
         })

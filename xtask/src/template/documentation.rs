@@ -48,6 +48,9 @@ pub(super) fn functions(functions: &[Function]) -> String {
         let (started_by, at_once) = match function.trigger {
             Trigger::Http(endpoint) => (format!("`{} {}`", endpoint.method, endpoint.path), String::new()),
             Trigger::Schedule { name, every: Interval::Minute } => (format!("{name}, every minute"), String::new()),
+            Trigger::Schedule { name, every: Interval::Labs } => {
+                (format!("{name}, every LabsIntervalMinutes"), String::new())
+            }
             Trigger::Schedule { name, every: Interval::Metrics } => {
                 (format!("{name}, every MetricsIntervalMinutes"), String::new())
             }

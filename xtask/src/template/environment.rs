@@ -8,7 +8,7 @@ use super::parameters::queue_url;
 use super::yaml::reference;
 
 /// What every function reads: variable, parameter.
-const SETTINGS: [(&str, &str); 20] = [
+const SETTINGS: [(&str, &str); 21] = [
     ("TABLE_NAME", "TableName"),
     ("HOME_ACCOUNT_ID", "AWS::AccountId"),
     ("SAFE_MODE", "SafeMode"),
@@ -16,6 +16,7 @@ const SETTINGS: [(&str, &str); 20] = [
     ("IDLE_TIMEOUT_MINUTES", "IdleTimeoutMinutes"),
     ("MINIMUM_UPTIME_MINUTES", "MinimumUptimeMinutes"),
     ("METRICS_INTERVAL_MINUTES", "MetricsIntervalMinutes"),
+    ("LABS_INTERVAL_MINUTES", "LabsIntervalMinutes"),
     ("SAMPLE_RETENTION_DAYS", "SampleRetentionDays"),
     ("OPERATION_RETENTION_DAYS", "OperationRetentionDays"),
     ("CML_ADDRESS", "NetworkMode"),
@@ -60,6 +61,9 @@ const SEALER: [(&str, &str); 1] = [("KMS_KEY_ID", "SealingKeyArn")];
 /// What a function reads that reads or sets CML credentials: their names begin with it.
 const SECRETS: [(&str, &str); 1] = [("STACK_NAME", "Prefix")];
 
+/// What a function reads that keeps files.
+const FILES: [(&str, &str); 1] = [("FILES_BUCKET", "FilesBucketName")];
+
 /// What a function reads that calls EC2 or `CloudWatch`, in this account or another.
 const ACCOUNTS: [(&str, &str); 1] = [("ACCOUNT_ROLES", "AccountRoles")];
 
@@ -80,6 +84,7 @@ pub(super) fn own(function: &Function) -> Value {
             Port::SignIn => fixed(&SIGN_IN),
             Port::Seal | Port::Unseal => fixed(&SEALER),
             Port::SecretsRead | Port::SecretsWrite => fixed(&SECRETS),
+            Port::FilesRead | Port::FilesWrite => fixed(&FILES),
             Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => fixed(&ACCOUNTS),
             Port::TableRead | Port::TableWrite | Port::CredentialUse | Port::Cml => vec![],
         }

@@ -9,7 +9,7 @@ use super::logical;
 use super::yaml::{attribute, reference, when};
 
 /// Parameters that the root has under the same name.
-const SAME: [&str; 35] = [
+const SAME: [&str; 36] = [
     "AccountRoleArns",
     "AccountRoles",
     "AlarmTopicArn",
@@ -20,6 +20,7 @@ const SAME: [&str; 35] = [
     "IdleShutdown",
     "IdleTimeoutMinutes",
     "LabOwners",
+    "LabsIntervalMinutes",
     "LogLevel",
     "LogRetentionDays",
     "MetricsIntervalMinutes",
@@ -70,6 +71,8 @@ fn all() -> Vec<(String, Value)> {
         "EventBusArn",
         "EventsDeadLettersArn",
         "EventsDeadLettersUrl",
+        "FilesBucketName",
+        "FilesBucketArn",
     ];
     for name in data {
         all.push((name.into(), output("Data", name)));

@@ -105,6 +105,10 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
                 let actions = ["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"];
                 statements.push(Statement::new("SetCredentials", &actions, secrets()));
             }
+            Port::FilesRead => statements.push(Statement::new("ReadFiles", &["s3:GetObject"], files())),
+            Port::FilesWrite => {
+                statements.push(Statement::new("KeepFiles", &["s3:PutObject", "s3:DeleteObject"], files()));
+            }
             Port::CredentialUse => statements.push(
                 Statement::new("NoteCredentialUse", &["dynamodb:PutItem"], vec![reference("TableArn")])
                     .condition(json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["USE#*"] } })),
@@ -242,6 +246,10 @@ fn ec2_import() -> Statement {
 fn ec2(account: &str, resource: &str) -> Value {
     // Every region: a fleet is spread over them.
     sub(format!("arn:${{AWS::Partition}}:ec2:*:{account}:{resource}"))
+}
+
+fn files() -> Vec<Value> {
+    vec![sub("${FilesBucketArn}/*")]
 }
 
 fn secrets() -> Vec<Value> {

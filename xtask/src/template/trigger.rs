@@ -66,6 +66,8 @@ fn route(id: &str, endpoint: &Endpoint) -> Map<String, Value> {
 fn schedule(id: &str, function: &str, name: &str, every: Interval) -> Map<String, Value> {
     let rate = match every {
         Interval::Minute => "rate(1 minute)".into(),
+        // At least five: its grammar wants a plural.
+        Interval::Labs => sub("rate(${LabsIntervalMinutes} minutes)"),
         // EventBridge insists on its grammar.
         Interval::Metrics => {
             when("EveryMinute", "rate(1 minute)".into(), sub("rate(${MetricsIntervalMinutes} minutes)"))

@@ -20,19 +20,16 @@ pub(super) struct Credentials {
 
 /// Every sign-in is a `user_activity`, a program's as well as a person's.
 fn sign_in(machine: &Machine, credentials: &Credentials) -> Result<(User, String), Failure> {
-    if credentials.username.is_empty() {
-        return Err(Failure::validation(
-            &["body", "username"],
-            "string_too_short",
-            "String should have at least 1 character",
-        ));
-    }
+    Failure::length(&["body", "username"], &credentials.username, 1, 32)?;
     machine.with(|turn| {
         let known = turn.controller().users.iter().find(|user| user.username == credentials.username);
         let user = known
             .filter(|user| user.password == credentials.password)
             .cloned()
             .ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, "Authentication failed!"))?;
+        if turn.controller().maintenance.on && !user.admin {
+            return Err(Failure::new(StatusCode::FORBIDDEN, "System is in maintenance mode."));
+        }
         let (now, random) = (turn.machine_now, turn.random);
         let token = turn.sessions().open(&user.id, now, random);
         let token = token.ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "No token."))?;
@@ -62,7 +59,7 @@ pub(super) async fn auth_extended(
 /// Up to 2.9.
 pub(super) async fn authok(State(machine): Machined, caller: Caller) -> Result<Json<String>, Failure> {
     machine.with(|turn| match turn.controller().version {
-        Version::V2_9 => Ok(Json(caller.user.username)),
+        Version::V2_4 | Version::V2_9 => Ok(Json(caller.user.username)),
         Version::V2_10 => Err(Failure::new(StatusCode::NOT_FOUND, "Not Found")),
     })
 }
@@ -70,7 +67,7 @@ pub(super) async fn authok(State(machine): Machined, caller: Caller) -> Result<J
 /// From 2.10 on.
 pub(super) async fn authentication(State(machine): Machined, caller: Caller) -> Result<Json<Value>, Failure> {
     machine.with(|turn| match turn.controller().version {
-        Version::V2_9 => Err(Failure::new(StatusCode::NOT_FOUND, "Not Found")),
+        Version::V2_4 | Version::V2_9 => Err(Failure::new(StatusCode::NOT_FOUND, "Not Found")),
         Version::V2_10 => {
             let User { id, username, admin, .. } = caller.user;
             Ok(Json(json!({ "id": id, "username": username, "admin": admin, "error": null })))

@@ -3,17 +3,23 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Body, Machined, Params, done, topology, written};
 use crate::failure::Failure;
 use crate::machine::{Caller, Turn};
-use crate::model::lab::{Lab, LabState};
+use crate::model::lab::{Autostart, Lab, LabState, NodeStaging};
 use crate::model::{Version, new_uuid};
 
-/// How long a title may be, in characters.
+/// How long these may be, in characters.
 const TITLE_LIMIT: usize = 64;
+const DESCRIPTION_LIMIT: usize = 4_096;
+const NOTES_LIMIT: usize = 32_768;
+/// The highest priority and the longest delay, in seconds, of a lab that starts with its machine.
+const PRIORITY_LIMIT: u32 = 10_000;
+const DELAY_LIMIT: u32 = 86_400;
 
 /// What may be said of a lab when it is made or changed: without the prefix of the answers.
 #[derive(Deserialize)]
@@ -22,34 +28,66 @@ pub(super) struct Properties {
     description: Option<String>,
     notes: Option<String>,
     owner: Option<String>,
+    autostart: Option<Autostart>,
+    node_staging: Option<NodeStaging>,
 }
 
 impl Properties {
-    fn apply(self, lab: &mut Lab) {
+    fn apply(self, lab: &mut Lab, now: Timestamp, booted_at: Option<Timestamp>) {
         lab.title = self.title.unwrap_or_else(|| std::mem::take(&mut lab.title));
         lab.description = self.description.unwrap_or_else(|| std::mem::take(&mut lab.description));
         lab.notes = self.notes.unwrap_or_else(|| std::mem::take(&mut lab.notes));
         lab.owner = self.owner.unwrap_or_else(|| std::mem::take(&mut lab.owner));
+        lab.node_staging = self.node_staging.unwrap_or_else(|| std::mem::take(&mut lab.node_staging));
+        if let Some(autostart) = self.autostart {
+            // It is too late for this boot: not before the next one.
+            if booted_at.is_some_and(|booted_at| now >= autostart.at(booted_at)) {
+                lab.autostarted_at = booted_at;
+            }
+            lab.autostart = autostart;
+        }
     }
 
     /// Only what the caller may set, and owners who exist.
     fn check(&self, turn: &Turn<'_>, caller: &Caller) -> Result<(), Failure> {
         self.title.as_deref().map_or(Ok(()), check_title)?;
+        Failure::length(
+            &["body", "description"],
+            self.description.as_deref().unwrap_or_default(),
+            0,
+            DESCRIPTION_LIMIT,
+        )?;
+        Failure::length(&["body", "notes"], self.notes.as_deref().unwrap_or_default(), 0, NOTES_LIMIT)?;
+        self.check_startup(turn.controller().version)?;
         let Some(owner) = self.owner.as_deref() else { return Ok(()) };
         caller.must_be_admin()?;
         let known = turn.controller().user(owner).is_some();
         if known { Ok(()) } else { Err(Failure::bad_request(format!("User does not exist: {owner}."))) }
     }
+
+    /// What came with 2.10 is unknown before it.
+    fn check_startup(&self, version: Version) -> Result<(), Failure> {
+        let refused = |field, kind, message: &str| Err(Failure::validation(&["body", field], kind, message));
+        if version < Version::V2_10 && self.autostart.is_some() {
+            return refused("autostart", "extra_forbidden", "Extra inputs are not permitted");
+        }
+        if version < Version::V2_10 && self.node_staging.is_some() {
+            return refused("node_staging", "extra_forbidden", "Extra inputs are not permitted");
+        }
+        let Some(Autostart { priority, delay, .. }) = self.autostart else { return Ok(()) };
+        for (value, most) in [(priority, PRIORITY_LIMIT), (delay, DELAY_LIMIT)] {
+            if value.is_some_and(|value| value > most) {
+                let message = format!("Input should be less than or equal to {most}");
+                return refused("autostart", "less_than_equal", &message);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// 1 to 64 characters.
 pub(super) fn check_title(title: &str) -> Result<(), Failure> {
-    let location = ["body", "title"];
-    match title.chars().count() {
-        0 => Err(Failure::validation(&location, "string_too_short", "String should have at least 1 character")),
-        1..=TITLE_LIMIT => Ok(()),
-        _ => Err(Failure::validation(&location, "string_too_long", "String should have at most 64 characters")),
-    }
+    Failure::length(&["body", "title"], title, 1, TITLE_LIMIT)
 }
 
 /// What a lab is called that nobody gave a title.
@@ -77,8 +115,8 @@ fn describe(turn: &Turn<'_>, lab: &Lab) -> Value {
         "effective_permissions": ["lab_view", "lab_admin", "lab_exec", "lab_edit"],
     });
     if turn.controller().version >= Version::V2_10 {
-        answer["autostart"] = json!({ "enabled": false, "priority": null, "delay": null });
-        answer["node_staging"] = json!({ "enabled": false, "start_remaining": true, "abort_on_failure": false });
+        answer["autostart"] = json!(lab.autostart);
+        answer["node_staging"] = json!(lab.node_staging);
     }
     answer
 }
@@ -116,7 +154,7 @@ pub(super) async fn create(
     machine.with(|turn| {
         properties.check(turn, &caller)?;
         let mut lab = Lab::new(new_uuid(turn.random), default_title(turn), caller.user.id.clone(), turn.now);
-        properties.apply(&mut lab);
+        properties.apply(&mut lab, turn.now, turn.controller().booted_at);
         let id = lab.id.clone();
         lab.touch(turn.now, "ADD", "lab", &id);
         let described = describe(turn, &lab);
@@ -142,8 +180,9 @@ pub(super) async fn update(
     machine.with(|turn| {
         turn.lab(&caller, &id)?;
         properties.check(turn, &caller)?;
+        let booted_at = turn.controller().booted_at;
         let (lab, pen) = turn.lab_mut(&caller, &id)?;
-        properties.apply(lab);
+        properties.apply(lab, pen.now, booted_at);
         lab.touch(pen.now, "CHANGE", "lab", &id);
         Ok(Json(describe(turn, turn.lab(&caller, &id)?)))
     })
@@ -168,15 +207,18 @@ pub(super) async fn events(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Value>>, Failure> {
-    machine.with(|turn| {
-        let events = turn.lab(&caller, &id)?.events.iter().map(|event| {
-            json!({
-                "lab_id": id, "event": event.event, "element_type": event.element_type, "element_id": event.element_id,
-                "data": event.data, "previous": null, "timestamp": written(event.at),
-            })
-        });
-        Ok(Json(events.collect()))
-    })
+    machine.with(|turn| Ok(Json(events_of(turn.lab(&caller, &id)?))))
+}
+
+/// What happened to a lab, oldest first.
+pub(super) fn events_of(lab: &Lab) -> Vec<Value> {
+    let events = lab.events.iter().map(|event| {
+        json!({
+            "lab_id": lab.id, "event": event.event, "element_type": event.element_type, "element_id": event.element_id,
+            "data": event.data, "previous": null, "timestamp": written(event.at),
+        })
+    });
+    events.collect()
 }
 
 /// No node here has an address to tell.

@@ -29,10 +29,11 @@ pub(super) async fn check_if_converged(
 pub(super) async fn start(State(machine): Machined, caller: Caller, Path(id): Id) -> Result<Response, Failure> {
     let ready = machine.stage() == Stage::Ready;
     machine.with(|turn| {
-        turn.lab(&caller, &id)?;
+        let wanted = turn.lab(&caller, &id)?.nodes_to_start(turn.now);
         if !ready {
             return Err(Failure::bad_request(format!("cannot start lab {id}: no compute host is ready")));
         }
+        turn.must_have_seats(wanted)?;
         let (lab, mut pen) = turn.lab_mut(&caller, &id)?;
         actions::start_lab(lab, &mut pen);
         Ok(done())
@@ -63,7 +64,7 @@ pub(super) async fn element_state(
     machine.with(|turn| {
         let (lab, now) = (turn.lab(&caller, &id)?, turn.now);
         let nodes: Map<String, Value> =
-            lab.nodes.iter().map(|node| (node.id.clone(), json!(node.state(now)))).collect();
+            lab.nodes.iter().map(|node| (node.id.clone(), json!(turn.state_of(node)))).collect();
         let interfaces: Map<String, Value> =
             lab.interfaces().map(|(node, own)| (own.id.clone(), json!(node.state(now).of_wire()))).collect();
         let links: Map<String, Value> =

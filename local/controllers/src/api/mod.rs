@@ -1,17 +1,22 @@
 //! The REST API, one file per noun.
 
 mod auth;
+mod definitions;
+mod diagnostics;
+mod faulty;
 mod interfaces;
 mod labs;
 mod licensing;
 mod lifecycle;
 mod links;
 mod nodes;
+mod notices;
 mod system;
 mod telemetry;
 mod topology;
 mod transfer;
 mod users;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,9 +28,11 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use domain::Timestamp;
 use serde::de::DeserializeOwned;
+
+pub(crate) use faulty::Lost;
 
 use crate::failure::Failure;
 use crate::machine::{Caller, Machine, Stage};
@@ -39,6 +46,8 @@ type Machined = State<Arc<Machine>>;
 pub(crate) fn router(machine: Arc<Machine>) -> Router {
     let api = Router::new()
         .merge(system_routes())
+        .merge(licensing_routes())
+        .merge(definition_routes())
         .merge(lab_routes())
         .merge(element_routes())
         .fallback(no_such_path)
@@ -47,6 +56,7 @@ pub(crate) fn router(machine: Arc<Machine>) -> Router {
         .nest("/api/v0", api)
         .fallback(no_such_path)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(Arc::clone(&machine), faulty::go_wrong))
         .layer(middleware::from_fn_with_state(Arc::clone(&machine), web_server))
         .with_state(machine)
 }
@@ -58,15 +68,45 @@ fn system_routes() -> Router<Arc<Machine>> {
         .route("/authok", get(auth::authok))
         .route("/authentication", get(auth::authentication))
         .route("/logout", delete(auth::logout))
-        .route("/licensing", get(licensing::show))
         .route("/resource_pools", get(system::resource_pools))
         .route("/system_health", get(system::health))
         .route("/system_information", get(system::information))
         .route("/system_stats", get(system::stats))
+        .route("/system/compute_hosts", get(system::compute_hosts))
+        .route("/system/external_connectors", get(system::external_connectors))
+        .route("/system/maintenance_mode", get(notices::maintenance).patch(notices::set_maintenance))
+        .route("/system/notices", get(notices::list).post(notices::create))
+        .route("/system/notices/{notice}", get(notices::show).patch(notices::update).delete(notices::remove))
+        .route("/diagnostics/{category}", get(diagnostics::show))
+        .route("/groups", get(users::groups))
+        .route("/groups/{group}", get(users::group))
         .route("/telemetry/events", get(telemetry::events))
         .route("/users", get(users::list).post(users::create))
         .route("/users/{user}", get(users::show).delete(users::remove))
         .route("/users/{user}/id", get(users::id_of))
+}
+
+fn licensing_routes() -> Router<Arc<Machine>> {
+    Router::new()
+        .route("/licensing", get(licensing::show))
+        .route("/licensing/authorization/renew", put(licensing::renew_authorization))
+        .route("/licensing/deregistration", delete(licensing::deregister))
+        .route("/licensing/features", patch(licensing::set_features))
+        .route("/licensing/product_license", put(licensing::set_product))
+        .route("/licensing/registration", post(licensing::register))
+        .route("/licensing/registration/renew", put(licensing::renew_registration))
+        .route("/licensing/reservation/mode", get(licensing::reservation_mode))
+        .route("/licensing/transport", put(licensing::set_transport))
+}
+
+fn definition_routes() -> Router<Arc<Machine>> {
+    Router::new()
+        .route("/image_definitions", get(definitions::images))
+        .route("/image_definitions/{image}", get(definitions::image))
+        .route("/node_definitions", get(definitions::nodes))
+        .route("/node_definitions/{definition}", get(definitions::node))
+        .route("/node_definitions/{definition}/image_definitions", get(definitions::images_of))
+        .route("/simplified_node_definitions", get(definitions::simplified))
 }
 
 fn lab_routes() -> Router<Arc<Machine>> {
@@ -91,6 +131,7 @@ fn lab_routes() -> Router<Arc<Machine>> {
 
 fn element_routes() -> Router<Arc<Machine>> {
     Router::new()
+        .route("/nodes", get(nodes::of_all_labs))
         .route("/labs/{lab}/interfaces", get(interfaces::list).post(interfaces::create))
         .route("/labs/{lab}/interfaces/{interface}", get(interfaces::show).delete(interfaces::remove))
         .route("/labs/{lab}/interfaces/{interface}/state", get(interfaces::state))
@@ -101,6 +142,7 @@ fn element_routes() -> Router<Arc<Machine>> {
         .route("/labs/{lab}/nodes", get(nodes::list).post(nodes::create))
         .route("/labs/{lab}/nodes/{node}", get(nodes::show).patch(nodes::update).delete(nodes::remove))
         .route("/labs/{lab}/nodes/{node}/check_if_converged", get(nodes::check_if_converged))
+        .route("/labs/{lab}/nodes/{node}/consoles/{console}/log", get(nodes::console_log))
         .route("/labs/{lab}/nodes/{node}/extract_configuration", put(nodes::extract_configuration))
         .route("/labs/{lab}/nodes/{node}/interfaces", get(interfaces::of_node))
         .route("/labs/{lab}/nodes/{node}/state", get(nodes::state))
@@ -114,6 +156,11 @@ async fn web_server(State(machine): Machined, request: Request, next: Next) -> R
     if machine.stage() >= Stage::Core {
         return next.run(request).await;
     }
+    bad_gateway()
+}
+
+/// The page of a web server whose upstream does not answer.
+fn bad_gateway() -> Response {
     let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
                 <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
     (StatusCode::BAD_GATEWAY, Html(page)).into_response()
@@ -142,8 +189,11 @@ impl FromRequestParts<Arc<Machine>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, machine: &Arc<Machine>) -> Result<Self, Failure> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Failure::unauthorized)?;
-        machine.with(|turn| turn.caller(token).ok_or_else(Failure::unauthorized))
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        machine.with(|turn| {
+            let caller = token.and_then(|token| turn.caller(token));
+            caller.ok_or_else(|| Failure::unauthorized(turn.controller().version))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Machined;
 use crate::failure::Failure;
-use crate::machine::{Caller, Stage};
+use crate::machine::{Caller, Stage, Turn};
 use crate::model::Version;
 
 /// What the controller calls itself.
@@ -26,7 +26,7 @@ pub(super) async fn information(State(machine): Machined) -> Result<Json<Value>,
         });
         if version >= Version::V2_10 {
             answer["timeout"] = 3_600.into();
-            answer["features"] = json!({});
+            answer["features"] = json!([]);
         }
         Ok(Json(answer))
     })
@@ -53,8 +53,8 @@ pub(super) async fn health(State(machine): Machined, _: Caller) -> Result<Json<V
         Ok(Json(json!({
             "valid": ready,
             "computes": { controller.compute_id.clone(): compute },
-            "is_licensed": true,
-            "is_enterprise": true,
+            "is_licensed": controller.licence.is_registered(),
+            "is_enterprise": controller.licence.is_enterprise(),
             "controller": core,
         })))
     })
@@ -69,6 +69,10 @@ pub(super) async fn stats(State(machine): Machined, _: Caller) -> Result<Json<Va
         let used = demand.memory_used(host);
         let memory = json!({ "used": used, "free": host.memory() - used, "total": host.memory() });
         let disk_used = (OWN_DISK + u64::from(demand.total_nodes) * DISK_OF_NODE).min(DISK);
+        let mut dominfo = node_counts(turn);
+        dominfo["allocated_cpus"] = demand.vcpus.into();
+        // In KiB, as far as recordings tell.
+        dominfo["allocated_memory"] = (demand.memory_mib * 1_024).into();
         let disk = json!({ "used": disk_used, "free": DISK - disk_used, "total": DISK });
         let compute = json!({
             "hostname": HOSTNAME,
@@ -80,12 +84,7 @@ pub(super) async fn stats(State(machine): Machined, _: Caller) -> Result<Json<Va
                 },
                 "memory": memory.clone(),
                 "disk": disk.clone(),
-                "dominfo": {
-                    "total_nodes": demand.total_nodes, "total_orphans": 0, "running_nodes": demand.running_nodes,
-                    "running_orphans": 0, "allocated_cpus": demand.vcpus,
-                    // In KiB, as far as recordings tell.
-                    "allocated_memory": demand.memory_mib * 1_024,
-                },
+                "dominfo": dominfo,
             },
         });
         Ok(Json(json!({
@@ -94,6 +93,35 @@ pub(super) async fn stats(State(machine): Machined, _: Caller) -> Result<Json<Va
             "controller": { "disk": disk },
         })))
     })
+}
+
+/// How many nodes there are and run.
+pub(super) fn node_counts(turn: &Turn<'_>) -> Value {
+    let demand = turn.controller().demand(turn.now);
+    json!({
+        "total_nodes": demand.total_nodes, "total_orphans": 0, "running_nodes": demand.running_nodes,
+        "running_orphans": 0,
+    })
+}
+
+/// This one.
+pub(super) async fn compute_hosts(State(machine): Machined, _: Caller) -> Result<Json<Value>, Failure> {
+    let ready = machine.stage() == Stage::Ready;
+    machine.with(|turn| {
+        Ok(Json(json!([{
+            "id": turn.controller().compute_id, "hostname": HOSTNAME, "server_address": "127.0.0.1",
+            "is_connector": true, "is_simulator": true, "is_connected": true, "is_synced": ready,
+            "admission_state": if ready { "READY" } else { "ONLINE" }, "node_counts": node_counts(turn),
+        }])))
+    })
+}
+
+/// The one that leads out by NAT, as on AWS.
+pub(super) async fn external_connectors(_: Caller) -> Json<Value> {
+    Json(json!([{
+        "id": "00000000-0000-4000-a000-000000000002", "label": "NAT", "device_name": "virbr0", "allowed": true,
+        "protected": false, "snooped": true, "tags": ["NAT"],
+    }]))
 }
 
 /// There are none.

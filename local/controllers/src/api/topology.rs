@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Machined, Params};
 use crate::failure::Failure;
 use crate::machine::{Caller, Turn};
+use crate::model::Version;
 use crate::model::lab::Lab;
 use crate::model::node::Node;
 
@@ -34,7 +35,7 @@ pub(super) fn describe(turn: &Turn<'_>, lab: &Lab, without_configurations: bool)
             })
         });
         shown.insert("interfaces".to_owned(), interfaces.collect());
-        shown.insert("state".to_owned(), json!(node.state(turn.now)));
+        shown.insert("state".to_owned(), json!(turn.state_of(node)));
         Value::Object(shown)
     });
     let links = lab.links.iter().map(|link| {
@@ -43,11 +44,15 @@ pub(super) fn describe(turn: &Turn<'_>, lab: &Lab, without_configurations: bool)
             "interface_a": link.interface_a, "interface_b": link.interface_b, "state": lab.link_state(link, turn.now),
         })
     });
+    let mut head = json!({
+        "version": SCHEMA, "title": lab.title, "description": lab.description, "notes": lab.notes, "owner": lab.owner,
+    });
+    if turn.controller().version >= Version::V2_10 {
+        head["autostart"] = json!(lab.autostart);
+        head["node_staging"] = json!(lab.node_staging);
+    }
     json!({
-        "lab": {
-            "version": SCHEMA, "title": lab.title, "description": lab.description, "notes": lab.notes,
-            "owner": lab.owner,
-        },
+        "lab": head,
         "nodes": nodes.collect::<Vec<_>>(),
         "links": links.collect::<Vec<_>>(),
         "annotations": lab.annotations,

@@ -12,13 +12,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::topology::SCHEMA;
-use super::{Machined, Params, labs, links, raw};
+use super::{Machined, Params, labs, links, nodes, raw, yaml};
 use crate::failure::Failure;
 use crate::machine::{Caller, Pen};
 use crate::model::lab::Lab;
 use crate::model::new_uuid;
 use crate::model::node::{Interface, Node, NodeSpec};
 use crate::model::telemetry::Event;
+
+/// The versions of the schema that CML reads. Source: the schemas of CML 2.9.
+const SCHEMAS: [&str; 10] = ["0.0.1", "0.0.2", "0.0.3", "0.0.4", "0.0.5", "0.1.0", "0.2.0", "0.2.1", "0.2.2", SCHEMA];
 
 /// A topology file. Ids are those of the file: they name nothing outside it.
 #[derive(Serialize, Deserialize)]
@@ -32,6 +35,16 @@ struct File {
     #[serde(default)]
     links: Vec<FileLink>,
     lab: FileLab,
+    /// Where old schemas have them: beside the nodes.
+    #[serde(default, skip_serializing)]
+    interfaces: Vec<LooseInterface>,
+}
+
+#[derive(Deserialize)]
+struct LooseInterface {
+    node: String,
+    #[serde(flatten)]
+    interface: Interface,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,7 +89,18 @@ impl File {
         if bytes.trim_ascii_start().starts_with(b"{") {
             return serde_json::from_slice(bytes).map_err(Failure::bad_request);
         }
-        serde_norway::from_slice(bytes).map_err(Failure::bad_request)
+        let parsed: serde_norway::Value =
+            serde_norway::from_slice(bytes).map_err(|error| yaml::refusal(&error, &String::from_utf8_lossy(bytes)))?;
+        serde_norway::from_value(parsed).map_err(Failure::bad_request)
+    }
+
+    /// Refuses what no CML has: another version of the schema, another kind of node.
+    fn check(&self) -> Result<(), Failure> {
+        let version = self.lab.version.as_deref().unwrap_or(SCHEMA);
+        if !SCHEMAS.contains(&version) {
+            return Err(Failure::bad_request(format!("unsupported topology schema version: {version}")));
+        }
+        self.nodes.iter().try_for_each(|node| nodes::check(&node.spec))
     }
 
     fn of(lab: &Lab) -> Self {
@@ -106,6 +130,7 @@ impl File {
             smart_annotations: lab.smart_annotations.clone(),
             nodes: nodes.collect(),
             links: links.collect(),
+            interfaces: Vec::new(),
             lab: FileLab {
                 description: lab.description.clone(),
                 notes: lab.notes.clone(),
@@ -130,7 +155,9 @@ impl File {
                 return Err(Failure::bad_request(format!("node {} is defined twice", file_node.id)));
             }
             let mut node = Node::new(new_uuid(pen.random), file_node.spec);
-            for interface in file_node.interfaces {
+            let loose = self.interfaces.iter().filter(|loose| loose.node == file_node.id);
+            let loose = loose.map(|loose| loose.interface.clone());
+            for interface in file_node.interfaces.into_iter().chain(loose) {
                 let id = new_uuid(pen.random);
                 interfaces.insert((file_node.id.clone(), interface.id.clone()), id.clone());
                 node.interfaces.push(Interface { id, ..interface });
@@ -174,6 +201,7 @@ pub(super) async fn import(
     bytes: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Failure> {
     let file = File::read(&raw(bytes)?)?;
+    file.check()?;
     machine.with(|turn| {
         let title = params.text("title").map(str::to_owned).or_else(|| file.lab.title.clone());
         let title = title.unwrap_or_else(|| labs::default_title(turn));

@@ -30,11 +30,11 @@ fn no_user(id: &str) -> Failure {
     Failure::new(StatusCode::NOT_FOUND, format!("User does not exist: {id}."))
 }
 
-fn describe(turn: &Turn<'_>, user: &User) -> Value {
+pub(super) fn describe(turn: &Turn<'_>, user: &User) -> Value {
     let labs: Vec<&str> =
         turn.controller().labs.iter().filter(|lab| lab.owner == user.id).map(|lab| lab.id.as_str()).collect();
     let opt_in = match turn.controller().version {
-        Version::V2_9 => Value::Null,
+        Version::V2_4 | Version::V2_9 => Value::Null,
         Version::V2_10 => "UNSET".into(),
     };
     json!({
@@ -43,6 +43,15 @@ fn describe(turn: &Turn<'_>, user: &User) -> Value {
         "resource_pool": null, "directory_dn": "", "tour_version": "", "pubkey": "",
         "created": written(user.created), "modified": written(user.created),
     })
+}
+
+/// Nobody made one.
+pub(super) async fn groups(_: Caller) -> Json<Vec<Value>> {
+    Json(Vec::new())
+}
+
+pub(super) async fn group(_: Caller, Path(id): Path<String>) -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, format!("Group does not exist: {id}."))
 }
 
 pub(super) async fn list(State(machine): Machined, _: Caller) -> Result<Json<Vec<Value>>, Failure> {
@@ -73,10 +82,7 @@ pub(super) async fn create(
     Body(new): Body<NewUser>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     caller.must_be_admin()?;
-    if new.username.is_empty() {
-        let why = "String should have at least 1 character";
-        return Err(Failure::validation(&["body", "username"], "string_too_short", why));
-    }
+    Failure::length(&["body", "username"], &new.username, 1, 32)?;
     machine.with(|turn| {
         if turn.controller().users.iter().any(|user| user.username == new.username) {
             return Err(Failure::bad_request(format!("user {} already exists", new.username)));

@@ -1,6 +1,6 @@
 //! A lab: nodes, links, and what happened to them.
 
-use domain::Timestamp;
+use domain::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +16,45 @@ pub(crate) enum LabState {
     DefinedOnCore,
     Stopped,
     Started,
+}
+
+/// From the start of the machine until it can start nodes.
+pub(crate) const READY_AFTER: SignedDuration = SignedDuration::from_secs(180);
+
+/// Whether a lab starts with its machine. From 2.10 on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Autostart {
+    #[serde(default)]
+    pub(crate) enabled: bool,
+    /// 0 to 10000; lower ones first.
+    #[serde(default)]
+    pub(crate) priority: Option<u32>,
+    /// Seconds, up to a day.
+    #[serde(default)]
+    pub(crate) delay: Option<u32>,
+}
+
+impl Autostart {
+    /// When it starts, of a machine that started then.
+    pub(crate) fn at(&self, booted_at: Timestamp) -> Timestamp {
+        booted_at + READY_AFTER + SignedDuration::from_secs(self.delay.unwrap_or(0).into())
+    }
+}
+
+/// In which order nodes start. From 2.10 on; kept and shown, not followed here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NodeStaging {
+    enabled: bool,
+    start_remaining: bool,
+    abort_on_failure: bool,
+}
+
+impl Default for NodeStaging {
+    fn default() -> Self {
+        Self { enabled: false, start_remaining: true, abort_on_failure: false }
+    }
 }
 
 /// A link between two interfaces.
@@ -70,6 +109,13 @@ pub(crate) struct Lab {
     pub(crate) annotations: Vec<Value>,
     #[serde(default)]
     pub(crate) smart_annotations: Vec<Value>,
+    #[serde(default)]
+    pub(crate) autostart: Autostart,
+    #[serde(default)]
+    pub(crate) node_staging: NodeStaging,
+    /// The boot it last started with by itself.
+    #[serde(default)]
+    pub(crate) autostarted_at: Option<Timestamp>,
 }
 
 impl Lab {
@@ -88,7 +134,32 @@ impl Lab {
             events: Vec::new(),
             annotations: Vec::new(),
             smart_annotations: Vec::new(),
+            autostart: Autostart::default(),
+            node_staging: NodeStaging::default(),
+            autostarted_at: None,
         }
+    }
+
+    /// Its running nodes that take a seat of the licence.
+    pub(crate) fn licensed_nodes(&self, now: Timestamp) -> u32 {
+        self.count_machines(|node| node.state(now).runs())
+    }
+
+    /// The nodes that a start of all would begin to run and that take a seat of the licence.
+    pub(crate) fn nodes_to_start(&self, now: Timestamp) -> u32 {
+        self.count_machines(|node| !node.state(now).runs())
+    }
+
+    fn count_machines(&self, wanted: impl Fn(&Node) -> bool) -> u32 {
+        let machines = self.nodes.iter().filter(|node| node.spec.definition().is_machine() && wanted(node));
+        u32::try_from(machines.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it is to start by itself now: its priority, and `place`, by which it is found again.
+    pub(super) fn autostart_due(&self, place: usize, booted_at: Timestamp, now: Timestamp) -> Option<(u32, usize)> {
+        let due =
+            self.autostart.enabled && self.autostarted_at != Some(booted_at) && now >= self.autostart.at(booted_at);
+        due.then(|| (self.autostart.priority.unwrap_or(u32::MAX), place))
     }
 
     /// What it shows at `now`.

@@ -1,9 +1,12 @@
 //! The simulated controller as data: pure, and the same at the same instant.
 
+pub(crate) mod console;
+pub(crate) mod definitions;
 pub(crate) mod lab;
 pub(crate) mod licence;
 pub(crate) mod load;
 pub(crate) mod node;
+pub(crate) mod notice;
 pub(crate) mod telemetry;
 
 use app::ports::Random;
@@ -15,6 +18,7 @@ use lab::Lab;
 use licence::Licence;
 use load::{Demand, Host};
 use node::{Node, NodeState, Power};
+use notice::{Maintenance, Notice};
 use telemetry::{Event, MACHINE_EVERY};
 
 /// Name of CML's built-in administrator.
@@ -35,14 +39,18 @@ pub(crate) fn new_uuid(random: &dyn Random) -> String {
 
 /// Which CML this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Version {
+pub enum ControllerVersion {
+    /// 2.4.0: too old to be supported, met all the same. It differs in what it calls itself and in its 401.
+    V2_4,
     /// 2.9.1.
     V2_9,
     /// 2.10.0.
     V2_10,
 }
 
-impl Version {
+pub(crate) use ControllerVersion as Version;
+
+impl ControllerVersion {
     /// Half of the fleet is on each, always the same half.
     fn of_instance(instance_id: &str) -> Self {
         let sum = instance_id.bytes().fold(0_u32, |sum, byte| sum.wrapping_add(u32::from(byte)));
@@ -52,6 +60,7 @@ impl Version {
     /// As CML spells it.
     pub(crate) fn text(self) -> &'static str {
         match self {
+            Self::V2_4 => "2.4.0+build.1",
             Self::V2_9 => "2.9.1+build.7",
             Self::V2_10 => "2.10.0+build.4",
         }
@@ -85,6 +94,10 @@ pub(crate) struct Controller {
     pub(crate) users: Vec<User>,
     pub(crate) labs: Vec<Lab>,
     pub(crate) licence: Licence,
+    #[serde(default)]
+    pub(crate) notices: Vec<Notice>,
+    #[serde(default)]
+    pub(crate) maintenance: Maintenance,
     /// The start of the machine this boot belongs to; null when it is off.
     pub(crate) booted_at: Option<Timestamp>,
     /// Until when the machine has written about itself.
@@ -117,6 +130,8 @@ impl Controller {
             ],
             labs: Vec::new(),
             licence: Licence::registered(now),
+            notices: Vec::new(),
+            maintenance: Maintenance::default(),
             booted_at: None,
             wrote_until: None,
         }
@@ -161,12 +176,49 @@ impl Controller {
     /// because every look begins with this.
     pub(crate) fn advance(&mut self, host: &Host, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
+        if let Some(at) = self.licence.settle(now) {
+            events.push(Event::of_machine("license_info", at, json!({})));
+        }
+        if self.version >= Version::V2_10 {
+            self.start_by_itself(now, &mut events);
+        }
         for lab in &mut self.labs {
             advance_lab(lab, now, &mut events);
         }
         self.write_of_machine(host, now, &mut events);
         events.sort_by_key(|event| event.timestamp);
         events
+    }
+
+    /// Starts the labs that are to start with the machine, once in each boot, as far as the licence goes.
+    fn start_by_itself(&mut self, now: Timestamp, events: &mut Vec<Event>) {
+        let Some(booted_at) = self.booted_at else { return };
+        let mut due: Vec<(u32, usize)> =
+            self.labs.iter().enumerate().filter_map(|(at, lab)| lab.autostart_due(at, booted_at, now)).collect();
+        due.sort_unstable();
+        for (_, at) in due {
+            let seats_left = self.seats_left(now);
+            let lab = &mut self.labs[at];
+            lab.autostarted_at = Some(booted_at);
+            if lab.nodes_to_start(now) > seats_left {
+                continue;
+            }
+            let at = lab.autostart.at(booted_at);
+            events.push(Event::of_machine("lab_autostart", at, json!({ "lab_id": lab.id })));
+            for node in &mut lab.nodes {
+                if node.start(at) {
+                    let data =
+                        json!({ "lab_id": lab.id, "node_id": node.id, "node_definition": node.spec.node_definition });
+                    events.push(Event::of_machine("queue_node", at, data));
+                }
+            }
+        }
+    }
+
+    /// How many more nodes the licence lets run.
+    pub(crate) fn seats_left(&self, now: Timestamp) -> u32 {
+        let taken: u32 = self.labs.iter().map(|lab| lab.licensed_nodes(now)).sum();
+        self.licence.node_limit().saturating_sub(taken)
     }
 
     fn write_of_machine(&mut self, host: &Host, now: Timestamp, events: &mut Vec<Event>) {

@@ -4,8 +4,13 @@ use domain::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Version;
+use super::definitions::{self, Definition};
+
 /// From the order to start until the node is handed to a compute.
 const QUEUED_FOR: SignedDuration = SignedDuration::from_secs(2);
+/// From the order to start until the compute runs it.
+const STARTS_IN: SignedDuration = SignedDuration::from_secs(5);
 /// From the order to stop until the node has stopped.
 const STOPS_IN: SignedDuration = SignedDuration::from_secs(5);
 
@@ -42,46 +47,19 @@ pub(crate) struct NodeSpec {
 }
 
 impl NodeSpec {
-    /// How long the kind of node takes to boot.
-    fn boots_in(&self) -> SignedDuration {
-        SignedDuration::from_secs(match self.node_definition.as_str() {
-            "alpine" => 30,
-            "iosv" => 120,
-            _ => 60,
-        })
+    /// The kind of node it is.
+    pub(crate) fn definition(&self) -> &'static Definition {
+        definitions::find_or_other(&self.node_definition)
     }
 
     /// Virtual CPUs it is promised.
     pub(crate) fn vcpus(&self) -> u32 {
-        self.cpus.unwrap_or(1)
+        self.cpus.unwrap_or(self.definition().vcpus)
     }
 
     /// Memory it is promised, in MiB.
     pub(crate) fn memory_mib(&self) -> u64 {
-        self.ram.unwrap_or(match self.node_definition.as_str() {
-            "alpine" => 512,
-            "iosv" => 768,
-            _ => 2_048,
-        })
-    }
-
-    /// How CML names the interfaces of this kind of node.
-    pub(crate) fn interface_label(&self, slot: u32) -> String {
-        match self.node_definition.as_str() {
-            "iosv" => format!("GigabitEthernet0/{slot}"),
-            "iol-xe" | "ioll2-xe" => format!("Ethernet{}/{}", slot / 4, slot % 4),
-            "external_connector" | "unmanaged_switch" => format!("port{slot}"),
-            _ => format!("eth{slot}"),
-        }
-    }
-
-    /// How many interfaces it gets when they are made with it.
-    pub(crate) fn default_interfaces(&self) -> u32 {
-        match self.node_definition.as_str() {
-            "alpine" | "external_connector" => 1,
-            "unmanaged_switch" => 8,
-            _ => 4,
-        }
+        self.ram.unwrap_or(self.definition().memory_mib)
     }
 }
 
@@ -110,6 +88,8 @@ pub(crate) enum NodeState {
     DefinedOnCore,
     Stopped,
     Queued,
+    /// The compute makes it. Shown from 2.10 on.
+    Starting,
     Started,
     Booted,
 }
@@ -117,16 +97,21 @@ pub(crate) enum NodeState {
 impl NodeState {
     /// It takes the host's resources.
     pub(crate) fn runs(self) -> bool {
-        matches!(self, Self::Queued | Self::Started | Self::Booted)
+        self >= Self::Queued
     }
 
     /// CML's word for how far the boot is.
     pub(crate) fn progress(self) -> &'static str {
         match self {
             Self::DefinedOnCore | Self::Stopped => "Not running",
-            Self::Queued | Self::Started => "Booting",
+            Self::Queued | Self::Starting | Self::Started => "Booting",
             Self::Booted => "Booted",
         }
+    }
+
+    /// As a controller of this version shows it.
+    pub(crate) fn shown_by(self, version: Version) -> Self {
+        if self == Self::Starting && version < Version::V2_10 { Self::Started } else { self }
     }
 
     /// What links and interfaces show beside it: they know no boot.
@@ -179,15 +164,21 @@ impl Node {
             Power::Stopping { asked, .. } if now.duration_since(asked) >= STOPS_IN => NodeState::Stopped,
             Power::On { since, .. } | Power::Stopping { since, .. } => {
                 let ran = now.duration_since(since);
-                if ran < QUEUED_FOR {
-                    NodeState::Queued
-                } else if ran < self.spec.boots_in() {
-                    NodeState::Started
-                } else {
+                if ran >= self.boots_in() {
                     NodeState::Booted
+                } else if ran < QUEUED_FOR {
+                    NodeState::Queued
+                } else if ran < STARTS_IN {
+                    NodeState::Starting
+                } else {
+                    NodeState::Started
                 }
             }
         }
+    }
+
+    fn boots_in(&self) -> SignedDuration {
+        self.spec.definition().boots_in()
     }
 
     /// It is where it was told to be.
@@ -202,17 +193,17 @@ impl Node {
     /// When it booted, if it runs and has.
     pub(crate) fn booted_at(&self, now: Timestamp) -> Option<Timestamp> {
         match self.power {
-            Power::On { since, .. } if self.state(now) == NodeState::Booted => Some(since + self.spec.boots_in()),
+            Power::On { since, .. } if self.state(now) == NodeState::Booted => Some(since + self.boots_in()),
             _ => None,
         }
     }
 
     /// Seconds in each state since it was started; none when it does not run.
     pub(crate) fn times(&self, now: Timestamp) -> Option<Times> {
-        let (Power::On { since, .. } | Power::Stopping { since, .. }) = self.power else { return None };
+        let since = self.runs_since()?;
         let ran = now.duration_since(since).as_secs().max(0);
-        let queued = ran.min(QUEUED_FOR.as_secs());
-        Some(Times { queued, started: ran - queued, booted: (ran - self.spec.boots_in().as_secs()).max(0) })
+        let queued = ran.min(QUEUED_FOR.as_secs()).min(self.boots_in().as_secs());
+        Some(Times { queued, started: ran - queued, booted: (ran - self.boots_in().as_secs()).max(0) })
     }
 
     /// Whether it was off and is now told to start.
@@ -231,6 +222,14 @@ impl Node {
         true
     }
 
+    /// When the run it is in began.
+    pub(crate) fn runs_since(&self) -> Option<Timestamp> {
+        match self.power {
+            Power::On { since, .. } | Power::Stopping { since, .. } => Some(since),
+            Power::Wiped | Power::Off => None,
+        }
+    }
+
     /// Loses power at once, with its machine.
     pub(crate) fn cut(&mut self) {
         if matches!(self.power, Power::On { .. } | Power::Stopping { .. }) {
@@ -241,7 +240,7 @@ impl Node {
     /// The next interface, after those it has.
     pub(crate) fn add_interface(&mut self, id: String) -> Interface {
         let slot = self.interfaces.iter().filter_map(|i| i.slot).max().map_or(0, |last| last + 1);
-        let label = self.spec.interface_label(slot);
+        let label = (self.spec.definition().interface)(slot);
         let interface = Interface { id, label, slot: Some(slot), kind: "physical".into() };
         self.interfaces.push(interface.clone());
         interface

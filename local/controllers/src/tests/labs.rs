@@ -38,6 +38,30 @@ async fn a_file_that_is_no_topology_is_refused_in_words() {
 }
 
 #[tokio::test]
+async fn files_of_every_schema_are_read_old_ones_with_their_interfaces_beside_the_nodes() {
+    let fleet = Fleet::ready(NEW).await;
+    let admin = fleet.admin(NEW).await;
+    let nodes = json!([
+        { "id": "n0", "label": "a", "node_definition": "alpine", "x": 0, "y": 0, "state": "STOPPED" },
+        { "id": "n1", "label": "b", "node_definition": "alpine", "x": 0, "y": 0, "state": "STOPPED" },
+    ]);
+    let interfaces = json!([
+        { "id": "i0", "node": "n0", "label": "eth0", "slot": 0, "state": "STOPPED", "type": "physical" },
+        { "id": "i1", "node": "n1", "label": "eth0", "slot": 0, "state": "STOPPED", "type": "physical" },
+    ]);
+    let links = json!([{ "id": "l0", "n1": "n0", "i1": "i0", "n2": "n1", "i2": "i1" }]);
+    for schema in ["0.0.1", "0.0.2", "0.0.3", "0.0.4", "0.0.5", "0.1.0", "0.2.0", "0.2.1", "0.2.2", "0.3.0"] {
+        let lab = json!({ "title": schema, "version": schema, "created_timestamp": 1_600_428_834.5, "owner": "cml2" });
+        let file = json!({ "lab": lab, "nodes": nodes, "interfaces": interfaces, "links": links });
+        let made = admin.post("/import", file).await;
+        assert_eq!(made["warnings"], json!([]), "{schema}");
+        let lab = admin.get(&format!("/labs/{}", made["id"].as_str().unwrap())).await;
+        assert_eq!((&lab["lab_title"], &lab["link_count"]), (&json!(schema), &json!(1)));
+    }
+    assert_eq!(admin.get("/nodes").await.as_array().unwrap().len(), 20);
+}
+
+#[tokio::test]
 async fn titles_are_given_changed_and_limited() {
     let fleet = Fleet::ready(OLD).await;
     let admin = fleet.admin(OLD).await;

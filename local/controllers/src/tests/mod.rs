@@ -1,9 +1,16 @@
 //! The controllers as a client sees them.
 
 mod boot;
+mod errors;
+mod faults;
 mod labs;
+mod licensing;
 mod life;
+mod nodes;
 mod sign_in;
+mod system;
+#[cfg(feature = "wire")]
+mod virl2_client;
 
 use std::sync::Arc;
 

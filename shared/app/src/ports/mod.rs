@@ -5,6 +5,7 @@ mod cloudwatch;
 mod cml;
 mod ec2;
 mod events;
+mod files;
 mod identity_provider;
 mod queues;
 mod sealer;
@@ -13,9 +14,19 @@ mod table;
 mod token_verifier;
 
 pub use cloudwatch::{CloudWatch, InstanceMetrics, MetricsRequest};
-pub use cml::{Cml, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact, SystemInformation};
+pub use cml::{
+    Authorization, Autostart, Capacity, Cml, CmlAccess, CmlDefinitions, CmlError, CmlErrorKind, CmlGroup, CmlIdentity,
+    CmlLab, CmlLabs, CmlLicensing, CmlNode, CmlNodes, CmlNotice, CmlProxy, CmlState, CmlSystem, CmlTarget, CmlTopology,
+    CmlUser, CmlUsers, ComputeHealth, ComputeHost, ComputeStatistics, ControllerHealth, ControllerReading, Controllers,
+    Deregistration, ElementStates, FeatureCount, FirstContact, ImageDefinition, ImportedLab, LabChange, LabEvent,
+    LabListing, LicenseFeature, LicensingAttempt, LicensingStatus, LicensingTransport, LicensingTransportChange,
+    LinkStatistics, MaintenanceMode, NodeDefinition, NodeProgress, NodeStaging, NodeStatistics, NoticeChange,
+    NoticeLevel, ProductInstance, ProductLicense, ProxyAnswer, ProxyMethod, ProxyRequest, Registration,
+    SimulationStatistics, SystemHealth, SystemInformation, SystemStatistics, TopologyLink, TopologyNode,
+};
 pub use ec2::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
 pub use events::{CloudEvent, Events, Publication};
+pub use files::Files;
 pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};
 pub use queues::{Outgoing, Queue, Queues};
 pub use sealer::Sealer;

@@ -12,6 +12,10 @@ pub enum Queue {
     Operations,
     /// Imports of instances, to run-import.
     Imports,
+    /// What is done at CML controllers, to run-cml-operation.
+    CmlOperations,
+    /// Labs to read, to collect-labs.
+    Labs,
     /// Readings of EC2 and CloudWatch, to collect-aws.
     MetricsAws,
     /// Readings of CML, to collect-cml.
@@ -22,7 +26,15 @@ pub enum Queue {
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 5] = [Self::Operations, Self::Imports, Self::MetricsAws, Self::MetricsCml, Self::Power];
+    pub const ALL: [Self; 7] = [
+        Self::Operations,
+        Self::Imports,
+        Self::CmlOperations,
+        Self::Labs,
+        Self::MetricsAws,
+        Self::MetricsCml,
+        Self::Power,
+    ];
 
     /// Its name in the function table, in templates and in logs.
     #[must_use]
@@ -30,6 +42,8 @@ impl Queue {
         match self {
             Self::Operations => "operations",
             Self::Imports => "imports",
+            Self::CmlOperations => "cml-operations",
+            Self::Labs => "labs",
             Self::MetricsAws => "metrics-aws",
             Self::MetricsCml => "metrics-cml",
             Self::Power => "power",
@@ -48,6 +62,15 @@ impl Queue {
     pub fn of(task: &Task) -> Self {
         match task {
             Task::ImportWorkers(_) => Self::Imports,
+            Task::RefreshLabs
+            | Task::ActOnLab(_)
+            | Task::ImportLab(_)
+            | Task::BackUpLab(_)
+            | Task::RegisterLicense(_)
+            | Task::RenewLicense
+            | Task::DeregisterLicense
+            | Task::PostNotice(_)
+            | Task::RetireWorker(_) => Self::CmlOperations,
             Task::CreateWorker
             | Task::StartWorker
             | Task::StopWorker

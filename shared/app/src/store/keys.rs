@@ -1,6 +1,6 @@
 //! Every key of the table, in one place.
 
-use domain::{ApiKeyId, InstanceId, OperationId, Place, Timestamp, WorkerId};
+use domain::{ApiKeyId, BackupId, InstanceId, LabId, OperationId, Place, Timestamp, WorkerId};
 
 use crate::ports::ItemKey;
 
@@ -26,6 +26,28 @@ pub const EVENT_PREFIX: &str = "EVENT#";
 
 pub(super) fn event(id: WorkerId, sequence: u64) -> ItemKey {
     ItemKey::new(format!("WORKER#{id}"), format!("{EVENT_PREFIX}{sequence:012}"))
+}
+
+/// Partition of the list of the labs of all workers.
+pub(super) const LABS: &str = "LABS";
+/// What every sort key of a lab begins with.
+pub(super) const LAB_PREFIX: &str = "LAB#";
+
+pub(super) fn lab(worker: WorkerId, id: &LabId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{worker}"), format!("{LAB_PREFIX}{id}"))
+}
+
+/// Partition of the list of all backups.
+pub(super) const BACKUPS: &str = "BACKUPS";
+
+/// A backup outlives its lab and its worker, so it has a partition of its own.
+pub(super) fn backup(id: BackupId) -> ItemKey {
+    ItemKey::new(format!("BACKUP#{id}"), "BACKUP")
+}
+
+/// Partition of the list of a lab's backups.
+pub(super) fn backups_of(worker: WorkerId, lab: &LabId) -> String {
+    format!("BACKUPS-OF#{worker}#{lab}")
 }
 
 pub(super) fn telemetry(id: WorkerId, source: &str, hour: &str) -> ItemKey {

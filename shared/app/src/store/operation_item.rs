@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::operation::{
-    ImportSelector, ImportTask, Operation, OperationError, OperationResult, OperationStatus, Task,
-};
-use domain::{Place, SignedDuration, Timestamp};
+use domain::operation::{Operation, OperationError, OperationResult, OperationStatus};
+use domain::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::actor::ActorRecord;
+use super::task_item::{TaskRecord, read_task, task_record};
 use super::{keys, record};
 use crate::error::AppError;
 use crate::ports::Item;
@@ -33,28 +32,6 @@ struct OperationRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum TaskRecord {
-    CreateWorker,
-    ImportWorkers { account_id: String, region: String, selector: SelectorRecord, name: Option<String> },
-    StartWorker,
-    StopWorker,
-    TerminateWorker,
-    RefreshWorker,
-    SetMonitoring { enabled: bool },
-    UpdateTags { remove: Vec<String> },
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "by", content = "value", rename_all = "snake_case")]
-enum SelectorRecord {
-    InstanceId(String),
-    AmiId(String),
-    AmiName(String),
-    All,
-}
-
-#[derive(Serialize, Deserialize)]
 struct ResultRecord {
     worker_id: Option<String>,
     #[serde(default)]
@@ -63,6 +40,10 @@ struct ResultRecord {
     skipped: BTreeMap<String, String>,
     detail: Option<String>,
     monthly_cost_usd: Option<f64>,
+    lab_id: Option<String>,
+    backup_id: Option<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,6 +72,9 @@ pub(super) fn operation_item(operation: &Operation, retention: SignedDuration) -
             skipped: result.skipped.clone(),
             detail: result.detail.clone(),
             monthly_cost_usd: result.monthly_cost_usd,
+            lab_id: result.lab_id.as_ref().map(ToString::to_string),
+            backup_id: result.backup_id.map(|id| id.to_string()),
+            warnings: result.warnings.clone(),
         }),
         error: operation
             .error
@@ -114,7 +98,7 @@ pub(super) fn read_operation(item: &Item) -> Result<Operation, AppError> {
     Ok(Operation {
         id: record.id.parse().map_err(record::bad_field)?,
         version: item.version.ok_or_else(|| record::corrupt(item, &"no version"))?,
-        task: task(record.task)?,
+        task: read_task(record.task)?,
         target: record.target.map(|id| id.parse()).transpose().map_err(record::bad_field)?,
         status: OperationStatus::from_name(&record.status)
             .ok_or_else(|| record::corrupt(item, &format!("status {:?}", record.status)))?,
@@ -130,54 +114,6 @@ pub(super) fn read_operation(item: &Item) -> Result<Operation, AppError> {
     })
 }
 
-fn task_record(task: &Task) -> TaskRecord {
-    match task {
-        Task::CreateWorker => TaskRecord::CreateWorker,
-        Task::ImportWorkers(import) => TaskRecord::ImportWorkers {
-            account_id: import.place.account.to_string(),
-            region: import.place.region.to_string(),
-            selector: match &import.selector {
-                ImportSelector::InstanceId(id) => SelectorRecord::InstanceId(id.clone()),
-                ImportSelector::AmiId(id) => SelectorRecord::AmiId(id.clone()),
-                ImportSelector::AmiName(name) => SelectorRecord::AmiName(name.clone()),
-                ImportSelector::All => SelectorRecord::All,
-            },
-            name: import.name.clone(),
-        },
-        Task::StartWorker => TaskRecord::StartWorker,
-        Task::StopWorker => TaskRecord::StopWorker,
-        Task::TerminateWorker => TaskRecord::TerminateWorker,
-        Task::RefreshWorker => TaskRecord::RefreshWorker,
-        Task::SetMonitoring { enabled } => TaskRecord::SetMonitoring { enabled: *enabled },
-        Task::UpdateTags { remove } => TaskRecord::UpdateTags { remove: remove.clone() },
-    }
-}
-
-fn task(record: TaskRecord) -> Result<Task, AppError> {
-    Ok(match record {
-        TaskRecord::CreateWorker => Task::CreateWorker,
-        TaskRecord::ImportWorkers { account_id, region, selector, name } => Task::ImportWorkers(ImportTask {
-            place: Place {
-                account: account_id.parse().map_err(record::bad_field)?,
-                region: region.parse().map_err(record::bad_field)?,
-            },
-            selector: match selector {
-                SelectorRecord::InstanceId(id) => ImportSelector::InstanceId(id),
-                SelectorRecord::AmiId(id) => ImportSelector::AmiId(id),
-                SelectorRecord::AmiName(name) => ImportSelector::AmiName(name),
-                SelectorRecord::All => ImportSelector::All,
-            },
-            name,
-        }),
-        TaskRecord::StartWorker => Task::StartWorker,
-        TaskRecord::StopWorker => Task::StopWorker,
-        TaskRecord::TerminateWorker => Task::TerminateWorker,
-        TaskRecord::RefreshWorker => Task::RefreshWorker,
-        TaskRecord::SetMonitoring { enabled } => Task::SetMonitoring { enabled },
-        TaskRecord::UpdateTags { remove } => Task::UpdateTags { remove },
-    })
-}
-
 fn result(record: ResultRecord) -> Result<OperationResult, AppError> {
     Ok(OperationResult {
         worker_id: record.worker_id.map(|id| id.parse()).transpose().map_err(record::bad_field)?,
@@ -185,5 +121,8 @@ fn result(record: ResultRecord) -> Result<OperationResult, AppError> {
         skipped: record.skipped,
         detail: record.detail,
         monthly_cost_usd: record.monthly_cost_usd,
+        lab_id: record.lab_id.map(|id| id.parse()).transpose().map_err(record::bad_field)?,
+        backup_id: record.backup_id.map(|id| id.parse()).transpose().map_err(record::bad_field)?,
+        warnings: record.warnings,
     })
 }

@@ -4,24 +4,21 @@
 use domain::metrics::{CmlReading, ServiceStatus};
 use domain::worker::observe::service_event;
 use domain::worker::{Worker, WorkerEvent, WorkerStatus};
-use domain::{Actor, SignedDuration, Timestamp};
+use domain::{Actor, Timestamp};
 use futures::StreamExt;
 
 use super::change::{change, observe};
-use super::endpoint::check_endpoint;
+use super::controller::may_be_asked;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::CollectCml;
 use crate::ports::{Cml, CmlError, CmlErrorKind, CmlTarget, ControllerReading, Secrets, SystemInformation};
 use crate::settings::FLEET_CREDENTIALS_REF;
-use crate::store::{AwsReadings, CmlReadings};
+use crate::store::CmlReadings;
 
 /// Controllers read at the same time by one invocation: all of a message, so that one that hangs
 /// costs the others nothing.
 const CONCURRENT: usize = 25;
-
-/// How long an address may be believed while no certificate is recorded.
-const UNPINNED_ADDRESS_VALID_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 /// Reads the controllers of the workers in a message.
 ///
@@ -66,37 +63,6 @@ async fn collect_one(ctx: &Context, cml: &dyn Cml, secrets: &dyn Secrets, worker
     let service = service_status(&information, &reading);
     store_reading(ctx, &worker, &information, reading, now).await?;
     record_service(ctx, &worker, service).await
-}
-
-/// Whether the address may be asked at all: one that EC2 told must be fresh, and one that an admin
-/// set must not lead inside.
-async fn may_be_asked(
-    ctx: &Context,
-    worker: &Worker,
-    endpoint: &str,
-    now: Timestamp,
-) -> Result<Result<(), String>, AppError> {
-    if worker.cml_endpoint.is_some() {
-        let checked = check_endpoint(endpoint, ctx.settings.allow_loopback_controllers);
-        return Ok(checked.map_err(|error| error.to_string()));
-    }
-    // An address that EC2 told longer ago may be somebody else's by now. Before the first contact
-    // nothing else would tell, so then it must be fresher still.
-    let valid_for = match worker.certificate_sha256 {
-        Some(_) => ctx.settings.power.reading_valid_for(),
-        None => ctx.settings.power.reading_valid_for().min(UNPINNED_ADDRESS_VALID_FOR),
-    };
-    let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= valid_for);
-    // The start and the import read it themselves.
-    if fresh(worker.running_since) || (worker.imported && fresh(Some(worker.created_at))) {
-        return Ok(Ok(()));
-    }
-    let aws = ctx.store.latest::<AwsReadings>(worker.id).await?.unwrap_or_default();
-    Ok(if fresh(aws.ec2_at) {
-        Ok(())
-    } else {
-        Err("The address was not read from EC2 recently; it may be somebody else's by now.".into())
-    })
 }
 
 /// Records the certificate at the first contact after a launch of ours.

@@ -39,12 +39,19 @@ pub(super) struct Request {
     /// `GET /api/v0/labs?show_all=true`.
     pub(super) line: String,
     pub(super) token: Option<String>,
+    pub(super) content_type: Option<String>,
+    /// The names of its headers, in small letters.
+    pub(super) headers: Vec<String>,
     pub(super) body: String,
 }
 
 pub(super) enum Answer {
     /// A status and a body.
     Whole(u16, String),
+    /// 200, a content type and a body.
+    Typed(&'static str, String),
+    /// The connection ends without an answer.
+    Cut,
     /// A redirect to that address.
     Redirect(String),
     /// 200, and a body without end.
@@ -137,7 +144,9 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Option<Request> {
     let mut body = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).await.ok()?;
     let token = header("authorization").map(|value| value.trim_start_matches("Bearer ").to_owned());
-    Some(Request { line, token, body: String::from_utf8(body).unwrap() })
+    let headers = head.lines().skip(1).filter_map(|line| Some(line.split_once(": ")?.0.to_ascii_lowercase())).collect();
+    let content_type = header("content-type");
+    Some(Request { line, token, content_type, headers, body: String::from_utf8(body).unwrap() })
 }
 
 async fn answer(stream: &mut (impl AsyncWrite + Unpin), answer: Answer) -> std::io::Result<()> {
@@ -146,6 +155,12 @@ async fn answer(stream: &mut (impl AsyncWrite + Unpin), answer: Answer) -> std::
             let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len());
             stream.write_all(format!("{head}{body}").as_bytes()).await?;
         }
+        Answer::Typed(content_type, body) => {
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+            stream.write_all(format!("{head}{body}").as_bytes()).await?;
+        }
+        Answer::Cut => return Err(std::io::ErrorKind::BrokenPipe.into()),
         Answer::Redirect(to) => {
             let head = format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(head.as_bytes()).await?;

@@ -3,13 +3,14 @@
 //! An operation always ends: succeeded when EC2 shows the result, failed with EC2's own words, or
 //! expired at its deadline. Accepted is not done.
 
+pub mod cml;
 pub mod plan;
 pub mod retry;
 
 use std::collections::BTreeMap;
 
 use crate::actor::Actor;
-use crate::id::{OperationId, Place, WorkerId};
+use crate::id::{BackupId, LabId, OperationId, Place, WorkerId};
 use jiff::{SignedDuration, Timestamp};
 
 /// What is to be done, with everything the doing needs.
@@ -37,6 +38,24 @@ pub enum Task {
         /// Keys to remove there: those the worker had and lost.
         remove: Vec<String>,
     },
+    /// Read the worker's labs from its controller now.
+    RefreshLabs,
+    /// Do something to a lab, and see it done.
+    ActOnLab(cml::LabTask),
+    /// Make a lab of a topology.
+    ImportLab(cml::ImportLabTask),
+    /// Save a lab with its configurations.
+    BackUpLab(cml::BackUpLabTask),
+    /// Register the licence, and see the worker in compliance.
+    RegisterLicense(cml::RegisterLicenseTask),
+    /// Renew the licence's registration and authorization.
+    RenewLicense,
+    /// Give the licence's seats back.
+    DeregisterLicense,
+    /// Tell people in CML something.
+    PostNotice(cml::NoticeTask),
+    /// Save what is on the worker, give its seats back, and then terminate it.
+    RetireWorker(cml::RetireTask),
 }
 
 /// Which instances to import.
@@ -76,6 +95,16 @@ impl Task {
             Self::RefreshWorker => "refresh_worker",
             Self::SetMonitoring { .. } => "set_worker_monitoring",
             Self::UpdateTags { .. } => "update_tags",
+            Self::RefreshLabs => "refresh_labs",
+            Self::ActOnLab(task) => task.action.kind(),
+            Self::ImportLab(task) => task.kind(),
+            Self::BackUpLab(_) => "back_up_lab",
+            Self::RegisterLicense(_) => "register_license",
+            Self::RenewLicense => "renew_license",
+            Self::DeregisterLicense => "deregister_license",
+            Self::PostNotice(_) => "post_notice",
+            // Its last step is to become that.
+            Self::RetireWorker(_) => "terminate_worker",
         }
     }
 
@@ -91,7 +120,14 @@ impl Task {
             Self::ImportWorkers(_) | Self::SetMonitoring { .. } | Self::UpdateTags { .. } => {
                 SignedDuration::from_mins(15)
             }
-            Self::RefreshWorker => SignedDuration::from_mins(10),
+            Self::RefreshWorker | Self::RefreshLabs | Self::PostNotice(_) => SignedDuration::from_mins(10),
+            // A lab of many large nodes boots for half an hour.
+            Self::ActOnLab(_) | Self::ImportLab(_) => SignedDuration::from_mins(60),
+            Self::BackUpLab(_) => SignedDuration::from_mins(30),
+            // 5 to 90 s in practice; the official tools wait two minutes.
+            Self::RegisterLicense(_) | Self::RenewLicense | Self::DeregisterLicense => SignedDuration::from_mins(15),
+            // Every lab is saved and stopped, then the instance goes.
+            Self::RetireWorker(_) => SignedDuration::from_mins(180),
         }
     }
 }
@@ -162,6 +198,12 @@ pub struct OperationResult {
     pub detail: Option<String>,
     /// What the change costs a month, in US dollars.
     pub monthly_cost_usd: Option<f64>,
+    /// The lab made or acted on.
+    pub lab_id: Option<LabId>,
+    /// The backup made.
+    pub backup_id: Option<BackupId>,
+    /// What is done and yet not quite as wanted.
+    pub warnings: Vec<String>,
 }
 
 /// One asynchronous command.

@@ -76,7 +76,17 @@ pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
             let removed = remove.iter().all(|key| worker.tags.contains_key(key) || !instance.tags.contains_key(key));
             if set && removed { Step::Done(None) } else { Step::Act(Call::UpdateTags) }
         }),
-        Task::RefreshWorker | Task::ImportWorkers(_) => Step::Done(None),
+        Task::RefreshWorker
+        | Task::ImportWorkers(_)
+        | Task::RefreshLabs
+        | Task::ActOnLab(_)
+        | Task::ImportLab(_)
+        | Task::BackUpLab(_)
+        | Task::RegisterLicense(_)
+        | Task::RenewLicense
+        | Task::DeregisterLicense
+        | Task::PostNotice(_)
+        | Task::RetireWorker(_) => Step::Done(None),
     }
 }
 

@@ -28,12 +28,28 @@ pub(super) const ROWS: &[Function] = &[
         ports: &[Port::Cml, Port::SecretsRead, Port::TableRead, Port::TableWrite],
         summary: "Read CML's state and use from controllers.",
     },
+    // Labs
+    Function {
+        name: "dispatch-labs",
+        zone: Zone::Api,
+        trigger: Trigger::Schedule { name: "LabsRefreshSchedule", every: Interval::Labs },
+        ports: &[Port::Send(Queue::Labs), Port::TableRead],
+        summary: "Fan the reading of labs out over running workers.",
+    },
+    Function {
+        name: "collect-labs",
+        zone: Zone::Cml,
+        trigger: Trigger::Queue { queue: Queue::Labs, batch_size: 1, max_concurrency: 5 },
+        ports: &[Port::Cml, Port::SecretsRead, Port::TableRead, Port::TableWrite],
+        summary: "Read the labs of controllers.",
+    },
     // Idle shutdown
     Function {
         name: "dispatch-power",
         zone: Zone::Api,
         trigger: Trigger::Schedule { name: "IdleShutdownSchedule", every: Interval::Minute },
         ports: &[
+            Port::Send(Queue::CmlOperations),
             Port::Send(Queue::Imports),
             Port::Send(Queue::Operations),
             Port::Send(Queue::Power),
@@ -77,6 +93,22 @@ pub(super) const ROWS: &[Function] = &[
         trigger: Trigger::Queue { queue: Queue::Imports, batch_size: 1, max_concurrency: 2 },
         ports: &[Port::Ec2Import, Port::Ec2Read, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite],
         summary: "Take an import one step further.",
+    },
+    Function {
+        name: "run-cml-operation",
+        zone: Zone::Cml,
+        trigger: Trigger::Queue { queue: Queue::CmlOperations, batch_size: 5, max_concurrency: 10 },
+        ports: &[
+            Port::Cml,
+            Port::FilesRead,
+            Port::FilesWrite,
+            Port::SecretsRead,
+            Port::SecretsWrite,
+            Port::Send(Queue::Operations),
+            Port::TableRead,
+            Port::TableWrite,
+        ],
+        summary: "Take an operation at a CML controller one step further.",
     },
     // What happened, told to others
     Function {

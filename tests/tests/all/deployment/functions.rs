@@ -112,6 +112,7 @@ fn wrong_route(endpoint: &Endpoint, it: &Deployed) -> Vec<String> {
 fn wrong_schedule(name: &str, every: Interval, it: &Deployed) -> Vec<String> {
     let rate = match every {
         Interval::Minute => json!("rate(1 minute)"),
+        Interval::Labs => json!({ "Fn::Sub": "rate(${LabsIntervalMinutes} minutes)" }),
         Interval::Metrics => json!({ "Fn::If": [
             "EveryMinute", "rate(1 minute)", { "Fn::Sub": "rate(${MetricsIntervalMinutes} minutes)" },
         ]}),

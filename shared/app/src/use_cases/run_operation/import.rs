@@ -11,12 +11,12 @@ use domain::worker::{
 use domain::{InstanceId, SignedDuration, WorkerId};
 use sha2::{Digest, Sha256};
 
-use super::Progress;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{Ec2, Ec2Error, InstanceFilter};
 use crate::store::{Commit, CommitError, PowerDue};
 use crate::use_cases::command::into_app_error;
+use crate::use_cases::operation_run::Progress;
 
 /// Instances one import takes at most; the rest of a larger place is for the next import.
 const INSTANCES_MAX: usize = 500;

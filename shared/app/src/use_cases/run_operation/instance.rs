@@ -6,13 +6,13 @@ use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, WorkerId, price};
 
-use super::Progress;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{Ec2, Ec2Error};
 use crate::use_cases::change::{change, observe};
 use crate::use_cases::instance::{ec2_tags, look};
 use crate::use_cases::launch::{LaunchRefused, launch};
+use crate::use_cases::operation_run::Progress;
 
 /// Calls in one run: start what was stopped is one; the rest is margin.
 const CALLS_PER_RUN: usize = 3;

@@ -4,11 +4,11 @@ use domain::operation::{Operation, OperationResult, Task};
 use domain::worker::WorkerStatus;
 use domain::{Timestamp, WorkerId};
 
-use super::Progress;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::{CollectAws, CollectCml, Message};
 use crate::ports::Queue;
+use crate::use_cases::operation_run::Progress;
 
 pub(super) async fn advance(ctx: &Context, operation: &mut Operation, id: WorkerId) -> Result<Progress, AppError> {
     let worker = ctx.store.worker(id).await?;

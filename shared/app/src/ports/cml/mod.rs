@@ -1,4 +1,19 @@
-//! A CML controller, in the readings this product needs.
+//! A CML controller: the readings this product lives by, and its API by noun.
+//!
+//! CML leaves out, renames and adds fields from one version to the next: what it may leave out is
+//! null here, and a word it may add to (a state, a level) has a place for the unknown. A question is
+//! asked as often as it takes; whatever changes something is sent once ([`CmlError::outcome_unknown`]).
+
+mod definitions;
+mod error;
+mod labs;
+mod licensing;
+mod nodes;
+mod proxy;
+mod state;
+mod system;
+mod topology;
+mod users;
 
 use async_trait::async_trait;
 use domain::activity::TelemetryEvent;
@@ -6,6 +21,26 @@ use domain::metrics::CmlReading;
 use domain::{Timestamp, WorkerId};
 
 use super::CmlCredentials;
+
+pub use definitions::{CmlDefinitions, ImageDefinition, NodeDefinition};
+pub use error::{CmlError, CmlErrorKind};
+pub use labs::{
+    Autostart, CmlLab, CmlLabs, ElementStates, ImportedLab, LabChange, LabEvent, LabListing, LinkStatistics,
+    NodeStaging, NodeStatistics, SimulationStatistics,
+};
+pub use licensing::{
+    Authorization, CmlLicensing, Deregistration, FeatureCount, LicenseFeature, LicensingAttempt, LicensingStatus,
+    LicensingTransport, LicensingTransportChange, ProductInstance, ProductLicense, Registration,
+};
+pub use nodes::{CmlNode, CmlNodes, NodeProgress};
+pub use proxy::{CmlProxy, ProxyAnswer, ProxyMethod, ProxyRequest};
+pub use state::CmlState;
+pub use system::{
+    Capacity, CmlNotice, CmlSystem, ComputeHealth, ComputeHost, ComputeStatistics, ControllerHealth, MaintenanceMode,
+    NoticeChange, NoticeLevel, SystemHealth, SystemStatistics,
+};
+pub use topology::{CmlTopology, TopologyLink, TopologyNode};
+pub use users::{CmlGroup, CmlIdentity, CmlUser, CmlUsers};
 
 /// Which controller, and how to be sure that it is the one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +51,16 @@ pub struct CmlTarget {
     pub endpoint: String,
     /// SHA-256 of the certificate it must show, hexadecimal; null at the first contact.
     pub certificate_sha256: Option<String>,
+}
+
+/// A controller, and as whom to speak to it. The credentials go only to a controller that shows the
+/// certificate recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct CmlAccess<'a> {
+    /// Which controller.
+    pub target: &'a CmlTarget,
+    /// As whom.
+    pub credentials: &'a CmlCredentials,
 }
 
 /// `GET /system_information`, which needs no credentials.
@@ -50,45 +95,6 @@ pub struct ControllerReading {
     pub errors: Vec<CmlError>,
 }
 
-/// What kind of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CmlErrorKind {
-    /// Nothing answers at the address, or not in time.
-    Unreachable,
-    /// Its web server answers for it: 502, 503 or 504, normal while it boots.
-    NotReady,
-    /// It showed another certificate than the one recorded.
-    CertificateChanged,
-    /// It refuses our credentials, or they may not do this.
-    Denied,
-    /// It refuses the request; its own words are in the message.
-    Refused,
-    /// Its answer is not what CML answers, or larger than allowed.
-    Malformed,
-}
-
-/// A call to a controller failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("CML {operation}: {message}")]
-pub struct CmlError {
-    /// The call: `GET /system_stats`.
-    pub operation: &'static str,
-    /// The HTTP status, when there was one.
-    pub status: Option<u16>,
-    /// What kind of failure.
-    pub kind: CmlErrorKind,
-    /// CML's own description word for word, or what happened.
-    pub message: String,
-}
-
-impl CmlError {
-    /// Whether the same call may succeed later.
-    #[must_use]
-    pub fn retryable(&self) -> bool {
-        matches!(self.kind, CmlErrorKind::Unreachable | CmlErrorKind::NotReady)
-    }
-}
-
 /// CML controllers.
 #[async_trait]
 pub trait Cml: Send + Sync {
@@ -107,4 +113,15 @@ pub trait Cml: Send + Sync {
         information: &SystemInformation,
         telemetry_after: Option<Timestamp>,
     ) -> Result<ControllerReading, CmlError>;
+}
+
+/// Everything a controller can do for us.
+pub trait Controllers:
+    Cml + CmlDefinitions + CmlLabs + CmlLicensing + CmlNodes + CmlProxy + CmlSystem + CmlUsers
+{
+}
+
+impl<T> Controllers for T where
+    T: Cml + CmlDefinitions + CmlLabs + CmlLicensing + CmlNodes + CmlProxy + CmlSystem + CmlUsers
+{
 }

@@ -1,0 +1,16 @@
+//! collect-labs: messages that name workers.
+
+use app::message::CollectLabs;
+use app::use_cases::collect_labs::collect_labs;
+use serde_json::Value;
+
+use crate::deadline::Deadline;
+use crate::{InvokeError, World, queue_event};
+
+pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
+    let (controllers, secrets) = (world.controllers()?, world.secrets()?);
+    queue_event::each(event, deadline, |message: CollectLabs| async move {
+        collect_labs(&world.context, controllers, secrets, &message).await
+    })
+    .await
+}

@@ -1,0 +1,149 @@
+//! The way to a worker's controller: where it is, as whom, and whether it may be asked at all.
+
+use domain::worker::{Worker, WorkerStatus};
+use domain::{SignedDuration, Timestamp};
+
+use super::endpoint::check_endpoint;
+use super::operation_run::Progress;
+use crate::context::Context;
+use crate::error::AppError;
+use crate::ports::{CmlAccess, CmlCredentials, CmlError, CmlErrorKind, CmlTarget, Controllers, Files, Secrets};
+use crate::settings::FLEET_CREDENTIALS_REF;
+use crate::store::AwsReadings;
+
+/// How long an address may be believed while no certificate is recorded.
+const UNPINNED_ADDRESS_VALID_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// How soon a controller that did not answer is asked again.
+const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
+/// What it takes to work at controllers.
+#[derive(Clone, Copy)]
+pub struct CmlPorts<'a> {
+    /// The controllers.
+    pub controllers: &'a dyn Controllers,
+    /// Their credentials.
+    pub secrets: &'a dyn Secrets,
+    /// Files to import from and to save to.
+    pub files: &'a dyn Files,
+}
+
+/// A controller that may be asked.
+pub struct Way {
+    target: CmlTarget,
+    credentials: CmlCredentials,
+}
+
+impl Way {
+    /// For one call.
+    #[must_use]
+    pub fn access(&self) -> CmlAccess<'_> {
+        CmlAccess { target: &self.target, credentials: &self.credentials }
+    }
+}
+
+/// Why a controller cannot be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoWay {
+    /// The worker does not run.
+    NotRunning(String),
+    /// Not yet: what is missing comes by itself.
+    NotYet(String),
+    /// Not unless somebody does something.
+    Closed(String),
+}
+
+impl NoWay {
+    /// In words, for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::NotRunning(why) | Self::NotYet(why) | Self::Closed(why) => why,
+        }
+    }
+
+    /// What it means to an operation.
+    pub(super) fn progress(self, ctx: &Context) -> Progress {
+        match self {
+            Self::NotRunning(why) => Progress::failed("not_running", why),
+            Self::NotYet(why) => Progress::Waiting(why, ctx.now() + ASK_AGAIN_AFTER),
+            Self::Closed(why) => Progress::failed("controller_closed", why),
+        }
+    }
+}
+
+/// The way to the worker's controller. Credentials go only to an address that EC2 told lately, or an admin
+/// set, and only to the certificate that is recorded: the first contact is for the metrics to make.
+///
+/// # Errors
+/// The table or the secrets failed.
+pub async fn reach(ctx: &Context, secrets: &dyn Secrets, worker: &Worker) -> Result<Result<Way, NoWay>, AppError> {
+    if worker.status != WorkerStatus::Running {
+        let why = format!("The worker is {}; its controller cannot be asked. Start it first.", worker.status.name());
+        return Ok(Err(NoWay::NotRunning(why)));
+    }
+    let addresses = ctx.settings.cml_address;
+    let Some(endpoint) = worker.endpoint(addresses) else {
+        return Ok(Err(NoWay::NotYet(addresses.missing().into())));
+    };
+    if let Err(why) = may_be_asked(ctx, worker, &endpoint, ctx.now()).await? {
+        return Ok(Err(NoWay::NotYet(why)));
+    }
+    let Some(certificate) = worker.certificate_sha256.clone() else {
+        return Ok(Err(NoWay::NotYet("the first contact with the controller, which records its certificate".into())));
+    };
+    let reference = worker.cml_credentials_ref.as_deref().unwrap_or(FLEET_CREDENTIALS_REF);
+    let Some(credentials) = secrets.cml_credentials(reference).await.map_err(AppError::Unavailable)? else {
+        return Ok(Err(NoWay::Closed(format!("There are no CML credentials {reference:?}; set them first."))));
+    };
+    let target = CmlTarget { worker: worker.id, endpoint, certificate_sha256: Some(certificate) };
+    Ok(Ok(Way { target, credentials }))
+}
+
+/// What a failed call means to an operation: what passes is waited for, the rest ends it in CML's own words.
+pub(super) fn failed_call(ctx: &Context, error: &CmlError) -> Progress {
+    let code = match error.kind {
+        CmlErrorKind::Unreachable | CmlErrorKind::NotReady => {
+            let what = format!("the controller to answer ({error})");
+            return Progress::Waiting(what, ctx.now() + ASK_AGAIN_AFTER);
+        }
+        CmlErrorKind::CertificateChanged => "certificate_changed",
+        CmlErrorKind::Denied => "cml_denied",
+        CmlErrorKind::Refused => "cml_refused",
+        CmlErrorKind::Malformed => "cml_malformed",
+    };
+    Progress::Failed(code.into(), error.message.clone())
+}
+
+/// Whether the address may be asked at all: one that EC2 told must be fresh, and one that an admin
+/// set must not lead inside.
+///
+/// # Errors
+/// The table failed.
+pub(super) async fn may_be_asked(
+    ctx: &Context,
+    worker: &Worker,
+    endpoint: &str,
+    now: Timestamp,
+) -> Result<Result<(), String>, AppError> {
+    if worker.cml_endpoint.is_some() {
+        let checked = check_endpoint(endpoint, ctx.settings.allow_loopback_controllers);
+        return Ok(checked.map_err(|error| error.to_string()));
+    }
+    // An address that EC2 told longer ago may be somebody else's by now. Before the first contact
+    // nothing else would tell, so then it must be fresher still.
+    let valid_for = match worker.certificate_sha256 {
+        Some(_) => ctx.settings.power.reading_valid_for(),
+        None => ctx.settings.power.reading_valid_for().min(UNPINNED_ADDRESS_VALID_FOR),
+    };
+    let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= valid_for);
+    // The start and the import read it themselves.
+    if fresh(worker.running_since) || (worker.imported && fresh(Some(worker.created_at))) {
+        return Ok(Ok(()));
+    }
+    let aws = ctx.store.latest::<AwsReadings>(worker.id).await?.unwrap_or_default();
+    Ok(if fresh(aws.ec2_at) {
+        Ok(())
+    } else {
+        Err("The address was not read from EC2 recently; it may be somebody else's by now.".into())
+    })
+}

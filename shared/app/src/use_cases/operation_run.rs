@@ -1,0 +1,125 @@
+//! One run of an operation: read, take a step, write. Every consumer of operations goes this way.
+
+use async_trait::async_trait;
+use domain::operation::{Operation, OperationResult, Task};
+use domain::worker::{Command, command::command};
+use domain::{Actor, OperationId, SignedDuration, Timestamp};
+
+use super::change::change;
+use super::command::send;
+use crate::context::Context;
+use crate::error::AppError;
+use crate::ports::Queue;
+
+/// How soon to look again at what only takes time.
+const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(20);
+/// How soon to try again after a failure of our own, besides the queue's redelivery.
+const TRY_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// How far one run got.
+pub(super) enum Progress {
+    /// Done, and seen done.
+    Done(OperationResult),
+    /// It cannot be done: code and message.
+    Failed(String, String),
+    /// It waits for this, until then.
+    Waiting(String, Timestamp),
+    /// Another delivery of the same operation went on meanwhile; its outcome stands.
+    Overtaken,
+}
+
+impl Progress {
+    pub(super) fn failed(code: &str, message: impl Into<String>) -> Self {
+        Self::Failed(code.into(), message.into())
+    }
+
+    /// Waits for what only takes time.
+    pub(super) fn waiting(ctx: &Context, what: impl Into<String>) -> Self {
+        Self::Waiting(what.into(), ctx.now() + LOOK_AGAIN_AFTER)
+    }
+}
+
+/// What takes an operation one step further. All of it is idempotent: it re-reads everything, does bounded
+/// work and returns.
+#[async_trait]
+pub(super) trait Steps: Sync {
+    /// One step.
+    async fn advance(&self, ctx: &Context, operation: &mut Operation) -> Result<Progress, AppError>;
+}
+
+/// Runs one operation that came from `queue`. An ended or unknown one is done already; one that belongs
+/// into another queue is handed over: who consumes this one has no permission for it.
+pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dyn Steps) -> Result<(), AppError> {
+    let mut operation = match ctx.store.operation(id).await {
+        Err(AppError::NotFound { .. }) => return ctx.store.drop_operation_due(id).await,
+        other => other?,
+    };
+    if operation.status.is_final() {
+        return ctx.store.drop_operation_due(id).await;
+    }
+    if Queue::of(&operation.task) != queue {
+        send(ctx, &operation).await;
+        return Ok(());
+    }
+    let now = ctx.now();
+    let mut due_at = now;
+    // Even past the deadline it is looked at once more: what it wanted may have come true.
+    operation.begin(now);
+    let progress = match steps.advance(ctx, &mut operation).await {
+        Ok(progress) => progress,
+        Err(error) => {
+            // It says nothing of the operation; but it must not stay at the head of what is due.
+            ctx.store.defer_operation(&operation, now + TRY_AGAIN_AFTER).await?;
+            return Err(error);
+        }
+    };
+    match progress {
+        Progress::Overtaken => return Ok(()),
+        Progress::Done(result) => operation.succeed(result, ctx.now()),
+        Progress::Failed(code, message) => operation.fail(code, message, ctx.now()),
+        Progress::Waiting(what, until) => {
+            operation.waiting_for = Some(what);
+            due_at = until.min(operation.expires_at);
+            operation.expire_if_due(ctx.now());
+        }
+    }
+    tell_worker(ctx, &operation).await?;
+    // Another delivery of the same operation may have written first. All calls are idempotent, so
+    // it got at least as far; its outcome stands.
+    let saved = ctx.store.save_operation(&mut operation, due_at, ctx.settings.operation_retention).await?;
+    if saved && !operation.status.is_final() && Queue::of(&operation.task) != queue {
+        send(ctx, &operation).await;
+    }
+    tracing::info!(
+        operation_id = %id, kind = operation.task.kind(), status = operation.status.name(),
+        attempts = operation.attempts, waiting_for = operation.waiting_for, "operation advanced"
+    );
+    Ok(())
+}
+
+/// Writes down how far the operation is before something is done that must not be done twice. False when
+/// another delivery wrote first: then this one is [`Progress::Overtaken`].
+pub(super) async fn keep(ctx: &Context, operation: &mut Operation) -> Result<bool, AppError> {
+    let due_at = ctx.now() + TRY_AGAIN_AFTER;
+    ctx.store.save_operation(operation, due_at, ctx.settings.operation_retention).await
+}
+
+/// What was wished for did not come: the worker's reason says so, instead of claiming that it did.
+async fn tell_worker(ctx: &Context, operation: &Operation) -> Result<(), AppError> {
+    let verb = match operation.task {
+        Task::CreateWorker => "Launching",
+        Task::StartWorker => "Starting",
+        Task::StopWorker => "Stopping",
+        Task::TerminateWorker => "Terminating",
+        _ => return Ok(()),
+    };
+    let (Some(id), Some(error)) = (operation.target, &operation.error) else { return Ok(()) };
+    // Superseded: somebody wants otherwise by now, and the reason of that stands.
+    if error.code == "superseded" {
+        return Ok(());
+    }
+    let reason = format!("{verb} it failed, asked by {}: {}: {}", operation.requested_by, error.code, error.message);
+    let failed = Command::WishFailed { reason };
+    change(ctx, id, &Actor::Aws, |worker| Ok(command(worker, &failed)?)).await?;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What is done at a CML controller, with how far it is. Progress is kept in the task, so that whoever
+//! takes the next step knows what may have been done already.
+
+use jiff::Timestamp;
+
+use crate::id::{BackupId, LabId};
+use crate::lab::{LabAction, LabContent};
+
+/// Something done to a lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabTask {
+    /// Which lab.
+    pub lab: LabId,
+    /// What.
+    pub action: LabAction,
+    /// How often CML was asked for it.
+    pub asked: u32,
+}
+
+/// A lab made of a topology that waits in the store of files, or of a backup there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportLabTask {
+    /// What it is made of.
+    pub from: LabSource,
+    /// Its title.
+    pub title: String,
+    /// When CML was asked last. From then on a lab under the import's own title may be there, and is
+    /// looked for before CML is asked again: no import is ever sent twice blindly.
+    pub asked_at: Option<Timestamp>,
+    /// The lab, once it is there.
+    pub lab: Option<LabId>,
+    /// What CML left out or changed, in its words.
+    pub warnings: Vec<String>,
+}
+
+/// What a lab is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabSource {
+    /// A topology somebody sent; its key in the store of files.
+    Topology(String),
+    /// A backup.
+    Backup(BackupId),
+}
+
+impl ImportLabTask {
+    /// The kind in answers.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.from {
+            LabSource::Topology(_) => "import_lab",
+            LabSource::Backup(_) => "restore_lab",
+        }
+    }
+}
+
+/// A lab to save.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackUpLabTask {
+    /// Which lab.
+    pub lab: LabId,
+    /// The backup that it becomes: chosen before, so that a repeated step makes no second one.
+    pub backup: BackupId,
+    /// Nodes whose running configuration CML was asked to store.
+    pub extracted: Vec<String>,
+    /// Nodes of which it could not be had, with CML's words.
+    pub not_extracted: Vec<(String, String)>,
+}
+
+/// A registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterLicenseTask {
+    /// The product licence: `CML_Enterprise`.
+    pub product: String,
+    /// Where the token is kept until it is used; never the token.
+    pub token_ref: String,
+    /// Smart Software Manager on premises; null for Cisco's own.
+    pub ssms_url: Option<String>,
+    /// Seats by feature id.
+    pub features: Vec<(String, u32)>,
+    /// Register although a registration is there.
+    pub reregister: bool,
+    /// How far it is.
+    pub step: RegisterStep,
+}
+
+/// How far a registration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RegisterStep {
+    /// Transport and product licence are to be set.
+    Prepare,
+    /// The token is to be sent.
+    Register,
+    /// It was sent, or may have been: the status tells.
+    AwaitRegistration,
+    /// Features are to be set.
+    SetFeatures,
+    /// Compliance is waited for.
+    AwaitCompliance,
+}
+
+/// Something to tell people in CML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeTask {
+    /// Its headline, 1 to 128 characters.
+    pub label: String,
+    /// What is said, at most 8,192 characters.
+    pub content: String,
+}
+
+/// The end of a worker, step by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetireTask {
+    /// How far it is.
+    pub step: RetireStep,
+    /// Labs still to be saved.
+    pub labs: Vec<LabContent>,
+    /// Backups made.
+    pub backups: Vec<BackupId>,
+    /// Why it is terminated, in words.
+    pub reason: String,
+}
+
+/// How far the end of a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RetireStep {
+    /// Its labs are to be listed.
+    List,
+    /// Its labs are being saved, one after the other.
+    BackUp,
+    /// People are to be told in CML.
+    Notify,
+    /// Its labs are to be stopped.
+    StopLabs,
+    /// Its nodes are coming down.
+    AwaitNodes,
+    /// Its licence's seats are to be given back.
+    Deregister,
+}
