@@ -9,6 +9,7 @@ mod cloud_aws;
 mod demo;
 mod dynamo;
 mod error;
+mod files;
 mod gateway;
 mod invoke;
 mod levers;

@@ -3,45 +3,27 @@
 
 use std::net::IpAddr;
 
-use app::ports::{
-    Cml, CmlCredentials, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact, SystemInformation,
-};
-use async_trait::async_trait;
+use app::ports::{CmlError, CmlErrorKind, CmlTarget};
 use cml::CmlClient;
-use domain::Timestamp;
 use local_controllers::Controllers;
 use local_region::SimulatedCloud;
 use url::{Host, Url};
 
 /// The real client, with simulated addresses. As in the real world, an address leads to whoever has
 /// it now: a stale one to a stranger, or to nobody.
-pub(crate) struct RoutedCml {
-    client: CmlClient,
-    cloud: SimulatedCloud,
-    controllers: Controllers,
-}
-
-impl RoutedCml {
-    /// That client, on the network of that cloud.
-    pub(crate) fn new(client: CmlClient, cloud: SimulatedCloud, controllers: Controllers) -> Self {
-        Self { client, cloud, controllers }
-    }
-
-    fn routed(&self, target: &CmlTarget) -> Result<CmlTarget, CmlError> {
-        match address(&target.endpoint) {
-            // A name, or the loopback address of a controller: an admin gave it.
-            None => Ok(target.clone()),
-            Some(address) => {
-                let endpoint = self.listening_at(address).ok_or_else(|| unreachable(address))?;
-                Ok(CmlTarget { endpoint, ..target.clone() })
-            }
+pub(crate) fn routed(client: CmlClient, cloud: SimulatedCloud, controllers: Controllers) -> CmlClient {
+    let listening_at = move |public: IpAddr| {
+        let owner = cloud.running().into_iter().find(|instance| instance.public_ip.parse() == Ok(public))?;
+        controllers.address(&owner.instance_id).map(|address| format!("https://{address}"))
+    };
+    client.routed(move |target| match address(&target.endpoint) {
+        // A name, or the loopback address of a controller: an admin gave it.
+        None => Ok(target.clone()),
+        Some(address) => {
+            let endpoint = listening_at(address).ok_or_else(|| unreachable(address))?;
+            Ok(CmlTarget { endpoint, ..target.clone() })
         }
-    }
-
-    fn listening_at(&self, public: IpAddr) -> Option<String> {
-        let owner = self.cloud.running().into_iter().find(|instance| instance.public_ip.parse() == Ok(public))?;
-        self.controllers.address(&owner.instance_id).map(|address| format!("https://{address}"))
-    }
+    })
 }
 
 /// The numeric address of an endpoint, unless it is this machine's own.
@@ -60,23 +42,6 @@ fn unreachable(address: IpAddr) -> CmlError {
         status: None,
         kind: CmlErrorKind::Unreachable,
         message: format!("nothing answers at {address}"),
-    }
-}
-
-#[async_trait]
-impl Cml for RoutedCml {
-    async fn system_information(&self, target: &CmlTarget) -> Result<FirstContact, CmlError> {
-        self.client.system_information(&self.routed(target)?).await
-    }
-
-    async fn read(
-        &self,
-        target: &CmlTarget,
-        credentials: &CmlCredentials,
-        information: &SystemInformation,
-        telemetry_after: Option<Timestamp>,
-    ) -> Result<ControllerReading, CmlError> {
-        self.client.read(&self.routed(target)?, credentials, information, telemetry_after).await
     }
 }
 

@@ -31,7 +31,8 @@ use crate::oidc::Issuer;
 use crate::options::{self, Options};
 use crate::pump::{Parts, Pump};
 use crate::queues::DurableQueues;
-use crate::routed_cml::RoutedCml;
+use crate::files::LocalFiles;
+use crate::routed_cml::routed;
 use crate::sealer::LocalSealer;
 use crate::secrets::LocalSecrets;
 use crate::sign_in::SignIn;
@@ -95,7 +96,8 @@ impl Stack {
             options::Cloud::Simulated => Cloud { ec2: Arc::new(cloud.clone()), cloudwatch: Arc::new(cloud.clone()) },
             options::Cloud::Aws => cloud_aws::open(&settings.home_account).await?,
         };
-        let cml = RoutedCml::new(cml::CmlClient::new(ground.machine.clone()), cloud.clone(), controllers.clone());
+        let cml = routed(CmlClient::new(ground.machine.clone()), cloud.clone(), controllers.clone());
+        let files = LocalFiles::new(options.data_dir.join("files"));
         let invoker = invoker(ground.world(context, &sign_in, ports, cml, backend.events)?);
 
         let gateway = Gateway::new(invoker.clone(), ground.machine.clone(), ground.random.clone(), ACCOUNT.into());
@@ -250,7 +252,8 @@ impl Ground {
         context: Context,
         sign_in: &SignIn,
         cloud: Cloud,
-        cml: RoutedCml,
+        cml: CmlClient,
+        files: LocalFiles,
         events: Arc<dyn Events>,
     ) -> Result<World, StackError> {
         let secrets = LocalSecrets::new(self.documents.clone());
