@@ -74,7 +74,6 @@ impl Comes {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "most of them are the matrix")]
 async fn a_key_opens_its_scope_a_signature_what_machines_do_and_a_stranger_sees_nothing() {
     let mut matrix = String::from("function                no scope  scope other signed stranger\n");
     for function in fixtures::endpoints() {
