@@ -240,6 +240,7 @@ impl Environment<'_> {
             ec2: None,
             cloudwatch: None,
             cml: None,
+            controllers: None,
             files: None,
             secrets: None,
             sealer: None,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::Context;
-use app::ports::{CloudWatch, Controllers, Ec2, Events, Files, IdentityProvider, Sealer, Secrets};
+use app::ports::{CloudWatch, Cml, Controllers, Ec2, Events, Files, IdentityProvider, Sealer, Secrets};
 use app::use_cases::controller::CmlPorts;
 use http_api::auth::Authenticator;
 use http_api::{Function, Trigger};
@@ -43,7 +43,9 @@ pub struct World {
     /// CloudWatch.
     pub cloudwatch: Option<Arc<dyn CloudWatch>>,
     /// CML controllers.
-    pub cml: Option<Arc<dyn Controllers>>,
+    pub cml: Option<Arc<dyn Cml>>,
+    /// The same, for all that can be done there.
+    pub controllers: Option<Arc<dyn Controllers>>,
     /// Topologies and backups.
     pub files: Option<Arc<dyn Files>>,
     /// CML credentials.
@@ -141,7 +143,7 @@ impl World {
     }
 
     fn controllers(&self) -> Result<&dyn Controllers, InvokeError> {
-        self.cml.as_deref().ok_or(InvokeError::MissingPort("CML client"))
+        self.controllers.as_deref().ok_or(InvokeError::MissingPort("CML client"))
     }
 
     fn secrets(&self) -> Result<&dyn Secrets, InvokeError> {

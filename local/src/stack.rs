@@ -24,6 +24,7 @@ use crate::clock::FleetClock;
 use crate::demo::Demo;
 use crate::dynamo::Trimmer;
 use crate::error::StackError;
+use crate::files::LocalFiles;
 use crate::gateway::Gateway;
 use crate::invoke::Invoker;
 use crate::levers::{self, Levers};
@@ -31,13 +32,13 @@ use crate::oidc::Issuer;
 use crate::options::{self, Options};
 use crate::pump::{Parts, Pump};
 use crate::queues::DurableQueues;
-use crate::files::LocalFiles;
 use crate::routed_cml::routed;
 use crate::sealer::LocalSealer;
 use crate::secrets::LocalSecrets;
 use crate::sign_in::SignIn;
 use crate::stream::TableStream;
 use crate::{backend_aws, cloud_aws, dynamo};
+use cml::CmlClient;
 
 /// The account that the simulated world belongs to.
 pub const ACCOUNT: &str = "123456789012";
@@ -97,8 +98,9 @@ impl Stack {
             options::Cloud::Aws => cloud_aws::open(&settings.home_account).await?,
         };
         let cml = routed(CmlClient::new(ground.machine.clone()), cloud.clone(), controllers.clone());
+        let cml = Arc::new(cml);
         let files = LocalFiles::new(options.data_dir.join("files"));
-        let invoker = invoker(ground.world(context, &sign_in, ports, cml, backend.events)?);
+        let invoker = invoker(ground.world(context, &sign_in, ports, cml, files, backend.events)?);
 
         let gateway = Gateway::new(invoker.clone(), ground.machine.clone(), ground.random.clone(), ACCOUNT.into());
         let levers = Levers { cloud: cloud.clone(), controllers: controllers.clone(), embedded: backend.embedded };
@@ -252,7 +254,7 @@ impl Ground {
         context: Context,
         sign_in: &SignIn,
         cloud: Cloud,
-        cml: CmlClient,
+        cml: Arc<CmlClient>,
         files: LocalFiles,
         events: Arc<dyn Events>,
     ) -> Result<World, StackError> {
@@ -263,7 +265,8 @@ impl Ground {
             auth: Arc::new(sign_in.authenticator()?),
             ec2: Some(cloud.ec2),
             cloudwatch: Some(cloud.cloudwatch),
-            cml: Some(Arc::new(cml)),
+            cml: Some(cml.clone()),
+            controllers: Some(cml),
             files: Some(Arc::new(files)),
             secrets: Some(Arc::new(secrets)),
             sealer: Some(self.sealer.clone()),

@@ -8,7 +8,8 @@ use crate::deadline::Deadline;
 use crate::{InvokeError, World, queue_event};
 
 pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
-    let (cml, secrets) = (world.controllers()?, world.secrets()?);
+    let cml = world.cml.as_deref().ok_or(InvokeError::MissingPort("CML client"))?;
+    let secrets = world.secrets()?;
     queue_event::each(event, deadline, |message: CollectCml| async move {
         collect_cml(&world.context, cml, secrets, &message).await
     })

@@ -19,7 +19,9 @@ pub(super) fn equip(
     let clock = Arc::new(SystemClock);
     let has = |port| function.ports.contains(&port);
     if has(Port::Cml) {
-        world.cml = Some(Arc::new(CmlClient::new(clock.clone())));
+        let client = Arc::new(CmlClient::new(clock.clone()));
+        world.cml = Some(client.clone());
+        world.controllers = Some(client);
     }
     if has(Port::FilesRead) || has(Port::FilesWrite) {
         let bucket = environment.required("FILES_BUCKET")?;

@@ -69,7 +69,7 @@ pub(super) async fn record_labs(ctx: &Context, worker: WorkerId, listing: &LabLi
         ctx.store.all_worker_labs(worker).await?.into_iter().map(|lab| (lab.id.clone(), lab)).collect();
     let listed: Vec<Lab> = listing.labs.iter().filter_map(|lab| read(worker, lab, now)).collect();
     let there: BTreeSet<&str> = listing.labs.iter().map(|lab| lab.id.as_str()).chain(unread(listing)).collect();
-    let writes = listed.iter().map(|lab| ctx.store.save_lab(lab));
+    let writes = listed.into_iter().map(|lab| async move { ctx.store.save_lab(&lab).await });
     futures::stream::iter(writes).buffer_unordered(WRITES).try_collect::<Vec<()>>().await?;
     for lab in known.values().filter(|lab| !there.contains(lab.id.as_str())) {
         if lab.missing_since.is_some() {

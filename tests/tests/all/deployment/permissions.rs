@@ -57,6 +57,8 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
             "ec2:AssignPrivateIpAddresses",
             "ec2:UnassignPrivateIpAddresses",
         ],
+        Port::FilesRead => &["s3:GetObject"],
+        Port::FilesWrite => &["s3:PutObject", "s3:DeleteObject"],
         Port::SecretsRead => &["secretsmanager:GetSecretValue"],
         Port::SecretsWrite => &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"],
     }

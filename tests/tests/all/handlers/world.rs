@@ -9,18 +9,20 @@ use std::sync::{Arc, Mutex};
 
 use app::error::PortError;
 use app::ports::{
-    Cml, CmlCredentials, CmlError, CmlTarget, ControllerReading, FirstContact, Item, ItemKey, Outgoing, Page, Query,
-    Queue, Queues, Sealer, Secrets, SystemInformation, Table, TableError, Write,
+    Cml, CmlCredentials, CmlError, CmlTarget, ControllerReading, Files, FirstContact, Item, ItemKey, Outgoing, Page,
+    Query, Queue, Queues, Sealer, Secrets, SystemInformation, Table, TableError, Write,
 };
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cml::CmlClient;
 use domain::metrics::CmlReading;
-use domain::{Timestamp, WorkerId};
+use domain::{SignedDuration, Timestamp, WorkerId};
 use functions::World;
 use http_api::auth::Authenticator;
+use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME, RunningInstance};
 use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
 use local_state::Documents;
 
@@ -52,6 +54,9 @@ pub(super) struct TestWorld {
     pub(super) clock: Arc<ManualClock>,
     pub(super) issuer: Arc<browser::TestIssuer>,
     pub(super) bus: Arc<RecordingBus>,
+    /// The controller of the worker that runs, over TLS on loopback.
+    pub(super) controllers: Controllers,
+    pub(super) files: Arc<MemoryFiles>,
 }
 
 impl TestWorld {
@@ -68,6 +73,8 @@ impl TestWorld {
         let context = Context::new(table.clone(), queues.clone(), clock.clone(), clock.clone(), random, settings);
         seed::fleet(&context, &cloud).await;
         browser::seed(&context, &Marked, now()).await;
+        let (controllers, instance) = controllers(&cloud, &clock).await;
+        let files = Arc::<MemoryFiles>::default();
         let issuer = Arc::new(browser::TestIssuer::new(clock.clone()));
         let world = World {
             context,
@@ -75,12 +82,14 @@ impl TestWorld {
             ec2: Some(Arc::new(cloud.clone())),
             cloudwatch: Some(Arc::new(cloud.clone())),
             cml: Some(Arc::new(QuietController)),
+            controllers: Some(Arc::new(client(&controllers, &instance, &clock).await)),
+            files: Some(files.clone()),
             secrets: Some(secrets.clone()),
             sealer: Some(Arc::new(Marked)),
             identity: Some(issuer.clone()),
             events: Some(bus.clone()),
         };
-        Self { world, cloud, table, queues, secrets, clock, issuer, bus }
+        Self { world, cloud, table, queues, secrets, clock, issuer, bus, controllers, files }
     }
 }
 
@@ -183,7 +192,7 @@ pub(super) struct Kept(Mutex<BTreeMap<String, CmlCredentials>>);
 
 impl Default for Kept {
     fn default() -> Self {
-        let fleet = CmlCredentials { username: "ccm".into(), password: "of-the-fleet".into() };
+        let fleet = CmlCredentials { username: POLLER_USERNAME.into(), password: POLLER_PASSWORD.into() };
         Self(Mutex::new(BTreeMap::from([("fleet".to_owned(), fleet)])))
     }
 }
@@ -228,6 +237,64 @@ impl LoadSource for SteadyLoad {
             memory_percent: Some(40.0),
             network_bytes_per_second: 2_000.0,
         }
+    }
+}
+
+/// The controller of the one instance that runs, long booted; and that instance.
+async fn controllers(cloud: &SimulatedCloud, clock: &Arc<ManualClock>) -> (Controllers, String) {
+    let random = Arc::new(CountingRandom::default());
+    let controllers = Controllers::new(Documents::in_memory().unwrap(), clock.clone(), clock.clone(), random);
+    let running = cloud.running().remove(0);
+    let instance = RunningInstance {
+        instance_id: running.instance_id.clone(),
+        running_since: now() - SignedDuration::from_mins(58),
+        instance_type: "m5zn.metal".into(),
+        vcpus: 48,
+    };
+    controllers.sync(&[instance]).await;
+    (controllers, running.instance_id)
+}
+
+/// The real client, on a network where every address is that controller's, and its certificate the recorded one.
+async fn client(controllers: &Controllers, instance: &str, clock: &Arc<ManualClock>) -> CmlClient {
+    let endpoint = controllers.access(instance).unwrap().url;
+    let unpinned = CmlTarget { worker: worker_id(WORKER), endpoint: endpoint.clone(), certificate_sha256: None };
+    let shown = CmlClient::new(clock.clone()).system_information(&unpinned).await.unwrap().certificate_sha256;
+    CmlClient::new(clock.clone()).routed(move |target| {
+        let (endpoint, certificate_sha256) = (endpoint.clone(), Some(shown.clone()));
+        Ok(CmlTarget { endpoint, certificate_sha256, ..target.clone() })
+    })
+}
+
+/// Files in memory.
+#[derive(Default)]
+pub(crate) struct MemoryFiles(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl MemoryFiles {
+    /// What is kept, by key.
+    pub(crate) fn all(&self) -> BTreeMap<String, Vec<u8>> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Files for MemoryFiles {
+    async fn put(&self, key: &str, content: &[u8]) -> Result<(), PortError> {
+        self.0.lock().unwrap().insert(key.to_owned(), content.to_vec());
+        Ok(())
+    }
+
+    async fn get(&self, key: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, PortError> {
+        let content = self.0.lock().unwrap().get(key).cloned();
+        match content {
+            Some(content) if content.len() > max_bytes => Err(PortError::new("files.get", "too large")),
+            content => Ok(content),
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        self.0.lock().unwrap().remove(key);
+        Ok(())
     }
 }
 

@@ -143,6 +143,7 @@ impl World {
             Queue::MetricsCml => {
                 collect_cml(&self.ctx, &self.cml, &FleetSecret, &CollectCml::read(body).unwrap()).await
             }
+            Queue::CmlOperations | Queue::Labs => unreachable!("nothing here is done at controllers"),
             Queue::Power => unreachable!("it is consumed in batches"),
         }
     }
