@@ -4,8 +4,8 @@
 
 # One selection for everything that builds all: another one would compile the EC2 SDK a second time.
 ALL := --locked --workspace --features functions/fleet,functions/cml
-# The same with the tests that `make test-all` sets up; only the packages `tests` and `local` differ.
-WIRE := $(ALL),tests/wire,local/wire
+# The same with the tests that `make test-all` sets up; only the packages `tests`, `local` and `local-controllers` differ.
+WIRE := $(ALL),tests/wire,local/wire,local-controllers/wire
 ZONES := --locked --release --package functions --features fleet,cml
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 TOOLS := tests/emulators/tools
@@ -29,7 +29,8 @@ test-all: ## All tests, also against emulators and release binaries (needs Pytho
 	cd tests/browser && npm ci --no-audit --no-fund
 	cargo build $(ZONES)
 	rm -rf $(LOGS)
-	WIRE_BINARIES=$(TARGET_DIR)/release $(TOOLS) tests/emulators/with tests/emulators/with-keycloak cargo test $(WIRE)
+	WIRE_BINARIES=$(TARGET_DIR)/release $(TOOLS) tests/emulators/with tests/emulators/with-keycloak \
+		tests/clients/with-virl2-client cargo test $(WIRE)
 	cargo test $(WIRE) --test all -- --ignored --exact wire::log_search::no_log_of_the_whole_run_shows_a_secret
 
 bench: ## Measure what docs/BENCHMARKS.md has figures of.

@@ -74,6 +74,14 @@ impl Environment<'_> {
         Ok(SignedDuration::from_mins(self.whole(name, default.as_mins(), MINUTES_MAX, "minutes")?))
     }
 
+    /// Minutes, or 0 for no notice at all.
+    fn notice_ahead(&self, default: SignedDuration) -> Result<SignedDuration, EnvironmentError> {
+        match self.optional("STOP_NOTICE_MINUTES").as_deref() {
+            Some("0") => Ok(SignedDuration::ZERO),
+            _ => self.minutes("STOP_NOTICE_MINUTES", default),
+        }
+    }
+
     fn days(&self, name: &str, default: SignedDuration) -> Result<SignedDuration, EnvironmentError> {
         Ok(SignedDuration::from_hours(24 * self.whole(name, default.as_hours() / 24, DAYS_MAX, "days")?))
     }
@@ -134,9 +142,11 @@ impl Environment<'_> {
         settings.visibility = self.visibility(settings.visibility)?;
         settings.lab_owners = self.lab_owners(settings.lab_owners)?;
         settings.power.metrics_interval = self.minutes("METRICS_INTERVAL_MINUTES", settings.power.metrics_interval)?;
+        settings.power.notice_ahead = self.notice_ahead(settings.power.notice_ahead)?;
         settings.labs_interval = self.minutes("LABS_INTERVAL_MINUTES", settings.labs_interval)?;
         settings.sample_retention = self.days("SAMPLE_RETENTION_DAYS", settings.sample_retention)?;
         settings.operation_retention = self.days("OPERATION_RETENTION_DAYS", settings.operation_retention)?;
+        settings.backups.keep_for = self.days("BACKUP_RETENTION_DAYS", settings.backups.keep_for)?;
         settings.cml_address = self.cml_address(settings.cml_address)?;
         if let Some(name) = self.optional("DEFAULT_AMI_NAME") {
             settings.default_ami_name = name;

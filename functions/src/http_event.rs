@@ -1,7 +1,10 @@
 //! API Gateway's HTTP event (payload 2.0) to a request, and an answer back to its JSON.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_api::serve::{Incoming, serve};
 use http_api::{Api, Function, Response};
 use lambda_http::request::RequestContext;
@@ -10,6 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use crate::deadline::Deadline;
+use crate::system::SystemTimer;
 use crate::{InvokeError, World};
 
 /// What cannot stand in a URI's query as it is. Source: WHATWG URL standard, "query percent-encode set".
@@ -25,7 +29,10 @@ pub(crate) async fn answer(
     let api = Api {
         context: world.context.clone(),
         auth: world.auth.clone(),
+        controllers: world.controllers.clone(),
+        timer: Arc::new(SystemTimer),
         secrets: world.secrets.clone(),
+        files: world.files.clone(),
         sealer: world.sealer.clone(),
         identity: world.identity.clone(),
     };
@@ -75,7 +82,13 @@ fn cookies(event: &Value) -> Vec<String> {
     listed.filter_map(|cookie| cookie.as_str().map(str::to_owned)).collect()
 }
 
+/// Up to this a body may be six times as large when it is escaped as JSON, and still fits in what a function may
+/// answer, 6 MB. Source: Lambda's quotas, "Invocation payload".
+const SMALL_BYTES: usize = 512 * 1024;
+
 fn outgoing(response: Response) -> Value {
+    let encoded = is_smaller_in_base64(&response.body);
+    let body = if encoded { STANDARD.encode(&response.body) } else { response.body };
     let headers: Map<String, Value> =
         response.headers.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
     json!({
@@ -83,7 +96,35 @@ fn outgoing(response: Response) -> Value {
         "headers": headers,
         "multiValueHeaders": {},
         "cookies": response.cookies,
-        "body": response.body,
-        "isBase64Encoded": false,
+        "body": body,
+        "isBase64Encoded": encoded,
     })
+}
+
+/// Base64 is a third larger, whatever is in it; JSON in JSON may be more, and YAML is less.
+fn is_smaller_in_base64(body: &str) -> bool {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        ..0x20 => 6,
+        _ => 1,
+    };
+    body.len() > SMALL_BYTES && body.bytes().map(escaped).sum::<usize>() > body.len().div_ceil(3) * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_body_goes_in_whichever_spelling_is_smaller() {
+        let sent = |body: &str| {
+            let answer = outgoing(Response::text("text/plain", body.to_owned()));
+            (answer["isBase64Encoded"].as_bool().unwrap(), answer["body"].as_str().unwrap().to_owned())
+        };
+        let quotes = "\"".repeat(SMALL_BYTES + 1);
+        assert_eq!(sent(&quotes), (true, STANDARD.encode(&quotes)));
+        for as_it_is in ["\"".repeat(SMALL_BYTES), "x".repeat(SMALL_BYTES * 4), "hostname r1\n".repeat(SMALL_BYTES)] {
+            assert_eq!(sent(&as_it_is), (false, as_it_is));
+        }
+    }
 }

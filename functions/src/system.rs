@@ -1,6 +1,9 @@
 //! The machine's clock and random numbers.
 
-use app::ports::{Clock, Random};
+use std::time::Duration;
+
+use app::ports::{Clock, Random, Timer};
+use async_trait::async_trait;
 use domain::Timestamp;
 
 /// The machine's clock; in AWS fleet time is machine time.
@@ -11,6 +14,18 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+}
+
+/// The machine's timer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SystemTimer;
+
+#[async_trait]
+impl Timer for SystemTimer {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
+    async fn after(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -7,7 +7,7 @@ use app::ports::Clock;
 use domain::{Place, SignedDuration};
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use local_controllers::Controllers;
+use local_controllers::{ADMIN_USERNAME, Controllers};
 use local_region::{SeedInstance, SimulatedCloud};
 use local_state::Documents;
 use serde::{Deserialize, Serialize};
@@ -22,13 +22,18 @@ const KIND: &str = "stack";
 const ID: &str = "demo";
 const REGION: &str = "us-east-1";
 
-/// Its members: name, type, nodes of its lab, whether it runs, whether it is managed.
-const FLEET: [(&str, &str, u32, bool, bool); 4] = [
-    ("demo-routing", "m5zn.metal", 6, true, true),
-    ("demo-switching", "c5.metal", 0, true, true),
-    ("demo-security", "m5zn.metal", 0, false, true),
-    ("cml-unmanaged", "c5.metal", 0, true, false),
+/// Its members: name, type, whether it runs, whether it is managed.
+const FLEET: [(&str, &str, bool, bool); 4] = [
+    ("demo-routing", "m5zn.metal", true, true),
+    ("demo-switching", "c5.metal", true, true),
+    ("demo-security", "m5zn.metal", false, true),
+    ("cml-unmanaged", "c5.metal", true, false),
 ];
+
+/// Its labs: on which member, title, CML user who owns it, nodes, whether it is started. The user `user` may act on
+/// one of them, and on no other.
+const LABS: [(&str, &str, &str, u32, bool); 2] =
+    [("demo-routing", "OSPF and BGP", ADMIN_USERNAME, 6, true), ("demo-routing", "Spanning tree", "user", 3, false)];
 
 /// Whether this data directory gets the fleet. Decided once: an empty one stays empty.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,20 +70,19 @@ impl Demo<'_> {
             return Ok(());
         }
         let place = Place { account: self.account.parse().map_err(invalid)?, region: REGION.parse().map_err(invalid)? };
-        for (name, instance_type, _, runs, _) in FLEET {
+        for (name, instance_type, runs, _) in FLEET {
             self.seed(&place, name, instance_type, runs);
         }
         // Labs can only be started on controllers that run.
         self.controllers.sync(&running(self.cloud)).await;
         let mut complete = true;
-        for (name, _, nodes, _, managed) in FLEET {
-            let Some(id) = self.instance(name) else { continue };
-            if nodes > 0
-                && let Err(error) = self.lab(&id, name, nodes)
-            {
-                tracing::warn!(name, error, "the demonstration lab could not be made");
+        for lab in &LABS {
+            if let Err(error) = self.lab(lab) {
+                tracing::warn!(title = lab.1, error, "the demonstration lab could not be made");
             }
-            if managed {
+        }
+        for (name, _, _, managed) in FLEET {
+            if managed && let Some(id) = self.instance(name) {
                 complete &= self.import(name, &id).await?;
             }
         }
@@ -110,12 +114,13 @@ impl Demo<'_> {
     }
 
     /// One lab, once.
-    fn lab(&self, instance_id: &str, name: &str, nodes: u32) -> Result<(), String> {
-        let seeded = format!("demo-lab-{name}");
+    fn lab(&self, &(member, title, owner, nodes, started): &(&str, &str, &str, u32, bool)) -> Result<(), String> {
+        let Some(instance_id) = self.instance(member) else { return Ok(()) };
+        let seeded = format!("demo-lab-{title}");
         if self.documents.get::<String>(KIND, &seeded).map_err(|e| e.to_string())?.is_some() {
             return Ok(());
         }
-        let lab = self.controllers.seed_lab(instance_id, "OSPF and BGP", nodes, true)?;
+        let lab = self.controllers.seed_lab_of(owner, &instance_id, title, nodes, started)?;
         self.documents.put(KIND, &seeded, &lab).map_err(|e| e.to_string())
     }
 

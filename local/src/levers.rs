@@ -8,11 +8,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use http::header::ORIGIN;
-use local_controllers::Controllers;
+use local_controllers::{ControllerVersion, Controllers, FaultOrder};
 use local_region::{Fault, SimulatedCloud};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +44,8 @@ pub(crate) fn router(levers: Levers, issuer: Option<&Issuer>) -> Router {
         .route("/dev/cloud/events", post(events))
         .route("/dev/cml/{instance_id}", get(controller))
         .route("/dev/cml/{instance_id}/activity", post(activity))
+        .route("/dev/cml/{instance_id}/faults", post(controller_fault).delete(clear_faults))
+        .route("/dev/cml/{instance_id}/version", put(version))
         .route("/dev/queues", get(queues))
         .route("/dev/events", get(published))
         .method_not_allowed_fallback(|| async {
@@ -116,7 +118,9 @@ async fn controller(State(levers): State<Arc<Levers>>, Path(id): Path<String>) -
         .controllers
         .access(&id)
         .ok_or_else(|| LocalProblem::not_found(format!("No running instance {id} has a controller.")))?;
-    Ok(Json(json!({"url": access.url, "username": access.username, "password": access.password})).into_response())
+    let (url, version) = (access.url, access.version.name());
+    let shown = json!({"url": url, "username": access.username, "password": access.password, "version": version});
+    Ok(Json(shown).into_response())
 }
 
 #[derive(Deserialize)]
@@ -127,10 +131,32 @@ struct Activity {
 
 async fn activity(State(levers): State<Arc<Levers>>, Path(id): Path<String>, body: Bytes) -> Answer {
     let Activity { user, kind } = read(&body)?;
-    levers
-        .controllers
-        .record_activity(&id, &user, &kind)
-        .map_err(|why| LocalProblem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{why}.")))?;
+    pulled(levers.controllers.record_activity(&id, &user, &kind))
+}
+
+async fn controller_fault(State(levers): State<Arc<Levers>>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let order: FaultOrder = read(&body)?;
+    pulled(levers.controllers.inject_fault(&id, order).await)
+}
+
+async fn clear_faults(State(levers): State<Arc<Levers>>, Path(id): Path<String>) -> Answer {
+    pulled(levers.controllers.clear_faults(&id))
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+}
+
+async fn version(State(levers): State<Arc<Levers>>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let Version { version } = read(&body)?;
+    let version = ControllerVersion::from_name(&version).ok_or_else(|| format!("there is no version {version}"));
+    pulled(version.and_then(|version| levers.controllers.set_version(&id, version)))
+}
+
+/// What a lever of a controller did, or why it could not.
+fn pulled(done: Result<(), String>) -> Answer {
+    done.map_err(|why| LocalProblem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{why}.")))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -27,7 +27,8 @@ pub(super) fn equip(
         let bucket = environment.required("FILES_BUCKET")?;
         world.files = Some(Arc::new(S3Files::new(aws_sdk_s3::Client::new(config), bucket)));
     }
-    if has(Port::SecretsRead) || has(Port::SecretsWrite) {
+    let secrets = [Port::SecretsRead, Port::SecretsWrite, Port::TokensUse, Port::TokensWrite];
+    if secrets.into_iter().any(has) {
         let client = aws_sdk_secretsmanager::Client::new(config);
         let stack = environment.required("STACK_NAME")?;
         world.secrets = Some(Arc::new(SecretsManagerSecrets::new(client, stack, clock)));

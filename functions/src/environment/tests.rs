@@ -88,10 +88,16 @@ fn a_region_has_its_own_image_name_or_the_default_one() {
 
 #[test]
 fn retention_is_in_days_and_the_address_by_its_kind() {
-    let given = [("SAMPLE_RETENTION_DAYS", "7"), ("OPERATION_RETENTION_DAYS", "365"), ("CML_ADDRESS", "private")];
+    let given = [
+        ("SAMPLE_RETENTION_DAYS", "7"),
+        ("OPERATION_RETENTION_DAYS", "365"),
+        ("BACKUP_RETENTION_DAYS", "14"),
+        ("CML_ADDRESS", "private"),
+    ];
     let settings = settings(&given).unwrap();
     assert_eq!(settings.sample_retention, SignedDuration::from_hours(7 * 24));
     assert_eq!(settings.operation_retention, SignedDuration::from_hours(365 * 24));
+    assert_eq!(settings.backups.keep_for, SignedDuration::from_hours(14 * 24));
     assert_eq!(settings.cml_address, CmlAddress::Private);
 }
 

@@ -10,12 +10,15 @@ use local_state::Documents;
 
 use crate::actions;
 use crate::failure::Failure;
-use crate::machine::{Machine, World};
+use crate::machine::{Machine, Turn, World};
 use crate::model::load::{Host, Load};
 use crate::model::telemetry::{self, Event};
-use crate::model::{ADMIN_ID, ADMIN_PASSWORD, ADMIN_USERNAME};
+use crate::model::{ADMIN_PASSWORD, ADMIN_USERNAME, ControllerVersion, User, new_uuid};
 use crate::server::Server;
 use crate::store::Store;
+
+/// The password of users that come with a seeded lab.
+const SEEDED_PASSWORD: &str = "test";
 
 /// A simulated EC2 instance that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct Access {
     pub username: String,
     /// Their password.
     pub password: String,
+    /// The controller's version of CML.
+    pub version: ControllerVersion,
 }
 
 #[derive(Default)]
@@ -171,7 +176,9 @@ impl Controllers {
     #[must_use]
     pub fn access(&self, instance_id: &str) -> Option<Access> {
         let address = self.address(instance_id)?;
+        let version = self.running(instance_id)?.with(|turn| Ok(turn.controller().version)).ok()?;
         Some(Access {
+            version,
             url: format!("https://{address}"),
             username: ADMIN_USERNAME.into(),
             password: ADMIN_PASSWORD.into(),
@@ -213,11 +220,28 @@ impl Controllers {
     /// # Errors
     /// The controller's state cannot be read or written.
     pub fn seed_lab(&self, instance_id: &str, title: &str, nodes: u32, started: bool) -> Result<String, String> {
+        self.seed_lab_of(ADMIN_USERNAME, instance_id, title, nodes, started)
+    }
+
+    /// The same, owned by the CML user of that name. If there is none, one is made who is no administrator, with
+    /// the password `test`.
+    ///
+    /// # Errors
+    /// As [`seed_lab`](Self::seed_lab).
+    pub fn seed_lab_of(
+        &self,
+        owner: &str,
+        instance_id: &str,
+        title: &str,
+        nodes: u32,
+        started: bool,
+    ) -> Result<String, String> {
         let machine = self.machine(instance_id).map_err(|failure| failure.to_string())?;
         // Asked of the fleet: what is remembered as running may have been stopped while nobody looked.
         let runs = self.running(instance_id).is_some();
         let made = machine.with(|turn| {
-            let mut pen = turn.pen(ADMIN_ID);
+            let owner = user_named(turn, owner);
+            let mut pen = turn.pen(&owner);
             let mut lab = actions::alpine_lab(title, nodes, &mut pen);
             if started && runs {
                 actions::start_lab(&mut lab, &mut pen);
@@ -238,4 +262,15 @@ impl Controllers {
             server.stop().await;
         }
     }
+}
+
+/// The id of the user of that name, who is made if need be.
+fn user_named(turn: &mut Turn<'_>, name: &str) -> String {
+    if let Some(known) = turn.controller().users.iter().find(|user| user.username == name) {
+        return known.id.clone();
+    }
+    let made = User::new(new_uuid(turn.random), name, SEEDED_PASSWORD, false, turn.now);
+    let id = made.id.clone();
+    turn.edit().users.push(made);
+    id
 }

@@ -16,7 +16,8 @@ pub(crate) enum Match<T> {
 }
 
 /// Finds the endpoint among `(method, path, what)`. Where several paths fit, the one that is static
-/// earlier wins, as in API Gateway: `/workers/import` before `/workers/{worker_id}`.
+/// earlier wins, as in API Gateway: `/workers/import` before `/workers/{worker_id}`, and that before `/{path+}`,
+/// which takes all that is left.
 pub(crate) fn find<T: Copy>(
     routes: impl IntoIterator<Item = (&'static str, &'static str, T)>,
     method: &str,
@@ -39,14 +40,17 @@ pub(crate) fn find<T: Copy>(
     if methods.is_empty() { Match::Nowhere } else { Match::OtherMethods(methods) }
 }
 
-/// Which segments are parameters; static ones sort first.
-fn variable_segments(pattern: &str) -> Vec<bool> {
-    pattern.split('/').map(|segment| segment.starts_with('{')).collect()
+/// How much each segment takes: itself, any one, or all that follow; what takes less sorts first.
+fn variable_segments(pattern: &str) -> Vec<u8> {
+    let takes = |segment: &str| u8::from(segment.starts_with('{')) + u8::from(segment.ends_with("+}"));
+    pattern.split('/').map(takes).collect()
 }
 
 /// The parameters of the path, if the pattern fits it.
 fn parameters(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
-    let (wanted, given): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+    let wanted: Vec<_> = pattern.split('/').collect();
+    let greedy = wanted.last().is_some_and(|last| last.ends_with("+}"));
+    let given: Vec<_> = path.splitn(if greedy { wanted.len() } else { usize::MAX }, '/').collect();
     if wanted.len() != given.len() {
         return None;
     }
@@ -55,7 +59,8 @@ fn parameters(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
         match wanted.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
             Some(_) if given.is_empty() => return None,
             Some(name) => {
-                parameters.insert(name.to_owned(), percent_decode_str(given).decode_utf8_lossy().into_owned());
+                let value = percent_decode_str(given).decode_utf8_lossy().into_owned();
+                parameters.insert(name.trim_end_matches('+').to_owned(), value);
             }
             None if wanted == given => {}
             None => return None,
@@ -68,12 +73,13 @@ fn parameters(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
 mod tests {
     use super::*;
 
-    const ROUTES: [(&str, &str, u8); 5] = [
+    const ROUTES: [(&str, &str, u8); 6] = [
         ("GET", "/api/workers", 1),
         ("GET", "/api/workers/{worker_id}", 2),
         ("DELETE", "/api/workers/{worker_id}", 3),
         ("POST", "/api/workers/import", 4),
         ("POST", "/api/workers/{worker_id}/start", 5),
+        ("GET", "/api/workers/{worker_id}/cml/{path+}", 6),
     ];
 
     fn found(method: &str, path: &str) -> Option<(u8, Vec<(String, String)>)> {
@@ -89,6 +95,16 @@ mod tests {
         let (what, parameters) = found("GET", "/api/workers/a%2Fb%20c").unwrap();
         assert_eq!((what, parameters), (2, vec![("worker_id".to_owned(), "a/b c".to_owned())]));
         assert_eq!(found("POST", "/api/workers/wkr-1/start").unwrap().0, 5);
+    }
+
+    #[test]
+    fn a_greedy_parameter_takes_the_rest_which_is_something() {
+        let path = |path: &str| found("GET", path).map(|(what, mut parameters)| (what, parameters.remove(0).1));
+        assert_eq!(path("/api/workers/w/cml/labs"), Some((6, "labs".into())));
+        assert_eq!(path("/api/workers/w/cml/labs/a%2Fb/nodes/"), Some((6, "labs/a/b/nodes/".into())));
+        for nowhere in ["/api/workers/w/cml", "/api/workers/w/cml/", "/api/workers//cml/labs"] {
+            assert_eq!(find(ROUTES, "GET", nowhere), Match::Nowhere, "{nowhere}");
+        }
     }
 
     #[test]

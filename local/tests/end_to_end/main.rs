@@ -7,6 +7,8 @@ mod browser;
 mod process;
 mod sessions;
 #[cfg(feature = "wire")]
+mod virl2;
+#[cfg(feature = "wire")]
 mod wire;
 
 use std::process::Command;

@@ -112,13 +112,41 @@ impl Product {
     /// Asks for something slow: its operation as accepted.
     #[cfg(feature = "wire")]
     pub(crate) fn ask(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
-        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
-        let request = if body.is_null() { request } else { request.json(body) };
-        let answer = request.send().expect("an answer");
+        let answer = self.send(method, path, body);
         let status = answer.status().as_u16();
         let accepted: Value = answer.json().expect("JSON");
         assert_eq!(status, 202, "{accepted:#}");
         accepted
+    }
+
+    /// The same, again and again while it is too soon (429).
+    #[cfg(feature = "wire")]
+    pub(crate) fn retried(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
+        let begun = Instant::now();
+        loop {
+            let answer = self.send(method.clone(), path, body);
+            let status = answer.status().as_u16();
+            let said: Value = answer.json().expect("JSON");
+            if status == 202 {
+                return said;
+            }
+            assert!(status == 429 && begun.elapsed() < PATIENCE, "{said:#}");
+            std::thread::park_timeout(Duration::from_millis(250));
+        }
+    }
+
+    /// Pulls a lever.
+    #[cfg(feature = "wire")]
+    pub(crate) fn pull(&self, method: reqwest::Method, path: &str, body: &Value) {
+        let answer = self.send(method, path, body);
+        assert_eq!(answer.status().as_u16(), 204, "{:?}", answer.text());
+    }
+
+    #[cfg(feature = "wire")]
+    fn send(&self, method: reqwest::Method, path: &str, body: &Value) -> reqwest::blocking::Response {
+        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let request = if body.is_null() { request } else { request.json(body) };
+        request.send().expect("an answer")
     }
 
     /// The operation once it has ended.

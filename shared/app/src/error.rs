@@ -1,6 +1,6 @@
 //! The one error of the application: what went wrong, by kind, with what may be told to a caller.
 
-use domain::{Invalid, OperationId, SignedDuration, WorkerId};
+use domain::{BackupId, Invalid, LabRefusal, OperationId, Role, SignedDuration, WorkerId};
 
 use crate::ports::{CmlError, Ec2Error};
 
@@ -21,6 +21,12 @@ pub enum AppError {
     /// The state of the thing stands in the way; what to do about it.
     #[error("{0}")]
     Conflict(String),
+    /// The caller's role is not enough for this.
+    #[error("this needs the role {} or above", .0.name())]
+    RoleNeeded(Role),
+    /// The lab is not the caller's to act on.
+    #[error(transparent)]
+    NotTheirLab(#[from] LabRefusal),
     /// The caller's `If-Match` is not the current version.
     #[error("the version is {current}, not {expected}; read it again and decide anew")]
     Stale {
@@ -50,6 +56,9 @@ pub enum AppError {
     /// The CML controller refused or failed.
     #[error(transparent)]
     Cml(#[from] CmlError),
+    /// A file is not what was kept: what cannot be had any more, and why. The text is for callers.
+    #[error("{0}")]
+    Damaged(String),
     /// A stored item or a message cannot be read. The text is for the log.
     #[error("stored data cannot be read")]
     Corrupt(#[source] PortError),
@@ -66,8 +75,11 @@ impl AppError {
             Self::Invalid(_)
             | Self::NotFound { .. }
             | Self::Conflict(_)
+            | Self::RoleNeeded(_)
+            | Self::NotTheirLab(_)
             | Self::Stale { .. }
             | Self::KeyReused
+            | Self::Damaged(_)
             | Self::Corrupt(_) => false,
         }
     }
@@ -82,6 +94,12 @@ impl AppError {
     #[must_use]
     pub fn no_operation(id: OperationId) -> Self {
         Self::NotFound { kind: "operation", id: id.to_string() }
+    }
+
+    /// There is no such backup.
+    #[must_use]
+    pub fn no_backup(id: BackupId) -> Self {
+        Self::NotFound { kind: "backup", id: id.to_string() }
     }
 }
 

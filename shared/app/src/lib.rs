@@ -11,6 +11,7 @@ pub mod sign_in;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod topology;
 pub mod use_cases;
 
 pub use context::Context;

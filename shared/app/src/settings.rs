@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::backup::Retention;
 use domain::power::PowerPolicy;
 use domain::session::Lifetimes;
 use domain::worker::CmlAddress;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub sample_retention: SignedDuration,
     /// How long ended operations are kept.
     pub operation_retention: SignedDuration,
+    /// How long backups of labs are kept, and how many of each lab.
+    pub backups: Retention,
     /// Where browsers reach us. Without it nobody signs in with one.
     pub public_url: Option<PublicUrl>,
     /// How long browser sessions last, machine time.
@@ -64,6 +67,7 @@ impl Settings {
             labs_interval: SignedDuration::from_mins(30),
             sample_retention: SignedDuration::from_hours(24 * 30),
             operation_retention: SignedDuration::from_hours(24 * 90),
+            backups: Retention::default(),
             public_url: None,
             sessions: Lifetimes::default(),
             visibility: Visibility::default(),

@@ -1,11 +1,11 @@
-//! CML credentials in Secrets Manager, one secret for each reference.
+//! CML credentials and licence tokens in Secrets Manager, one secret for each reference.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use app::error::PortError;
-use app::ports::{Clock, CmlCredentials, Secrets};
+use app::ports::{Clock, CmlCredentials, CmlLogins, LicenseToken, Secrets};
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
@@ -14,18 +14,21 @@ use serde_json::{Value, json};
 
 use crate::error::port_error;
 
-/// A read costs money, and each worker is read each round: what was read is good for so long.
-const KEPT_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// Somebody who sees that there are none sets them, and does not want to wait.
-const ABSENCE_KEPT_FOR: SignedDuration = SignedDuration::from_mins(1);
+/// A read costs money, and each worker is read each round: what was read, or was not there, is good for so
+/// long. Not for longer, because who sets a password here changes it in CML next.
+const KEPT_FOR: SignedDuration = SignedDuration::from_mins(1);
 /// References remembered at once.
 const KEPT_MOST: usize = 256;
 
 const GET: &str = "secretsmanager.GetSecretValue";
 const PUT: &str = "secretsmanager.PutSecretValue";
 const CREATE: &str = "secretsmanager.CreateSecret";
+const DELETE: &str = "secretsmanager.DeleteSecret";
+/// What Secrets Manager calls the value before the current one.
+const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// CML credentials in Secrets Manager, as JSON at `<stack>/cml-credentials/<reference>`.
+/// CML credentials in Secrets Manager, as JSON at `<stack>/cml-credentials/<reference>`, and licence tokens,
+/// as they are, at `<stack>/license-tokens/<reference>`.
 pub struct SecretsManagerSecrets {
     client: Client,
     stack: String,
@@ -35,7 +38,7 @@ pub struct SecretsManagerSecrets {
 
 #[derive(Clone)]
 struct Kept {
-    credentials: Option<CmlCredentials>,
+    credentials: Option<CmlLogins>,
     until: Timestamp,
 }
 
@@ -56,14 +59,18 @@ impl SecretsManagerSecrets {
         format!("{}/cml-credentials/{reference}", self.stack)
     }
 
-    fn kept(&self, reference: &str) -> Option<Option<CmlCredentials>> {
+    fn token_name(&self, reference: &str) -> String {
+        format!("{}/license-tokens/{reference}", self.stack)
+    }
+
+    fn kept(&self, reference: &str) -> Option<Option<CmlLogins>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(reference).filter(|kept| kept.until > self.clock.now()).map(|kept| kept.credentials.clone())
     }
 
-    fn keep(&self, reference: &str, credentials: Option<CmlCredentials>) {
+    fn keep(&self, reference: &str, credentials: Option<CmlLogins>) {
         let now = self.clock.now();
-        let until = now + if credentials.is_some() { KEPT_FOR } else { ABSENCE_KEPT_FOR };
+        let until = now + KEPT_FOR;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, kept| kept.until > now);
         if kept.len() < KEPT_MOST {
@@ -75,12 +82,29 @@ impl SecretsManagerSecrets {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(reference);
     }
 
-    async fn read(&self, reference: &str) -> Result<Option<CmlCredentials>, PortError> {
-        match self.client.get_secret_value().secret_id(self.name(reference)).send().await {
-            Ok(answer) => parse(answer.secret_string().unwrap_or_default()).map(Some),
+    async fn read(&self, reference: &str) -> Result<Option<CmlLogins>, PortError> {
+        let name = self.name(reference);
+        let Some(current) = self.value(&name, None).await? else { return Ok(None) };
+        // A previous value that nobody can read is none: it is only a second chance.
+        let previous = self.value(&name, Some(PREVIOUS)).await?.and_then(|text| parse(&text).ok());
+        Ok(Some(CmlLogins { current: parse(&current)?, previous }))
+    }
+
+    /// The secret's text of that stage, the current one by default; null when there is none.
+    async fn value(&self, name: &str, stage: Option<&str>) -> Result<Option<String>, PortError> {
+        let call = self.client.get_secret_value().secret_id(name).set_version_stage(stage.map(str::to_owned));
+        match call.send().await {
+            Ok(answer) => Ok(Some(answer.secret_string().unwrap_or_default().to_owned())),
             Err(error) if has_code(&error, "ResourceNotFoundException") => Ok(None),
             Err(error) => Err(port_error(GET, error)),
         }
+    }
+
+    /// Writes a secret, which is made if there is none.
+    async fn write(&self, name: &str, text: &str, description: &str) -> Result<(), PortError> {
+        let written =
+            self.put(name, text).await? || self.create(name, text, description).await? || self.put(name, text).await?;
+        if written { Ok(()) } else { Err(PortError::new(PUT, format!("the secret {name} comes and goes"))) }
     }
 
     /// False when there is no secret of that name yet.
@@ -93,9 +117,9 @@ impl SecretsManagerSecrets {
     }
 
     /// False when somebody made it in the meantime.
-    async fn create(&self, name: &str, text: &str) -> Result<bool, PortError> {
+    async fn create(&self, name: &str, text: &str, description: &str) -> Result<bool, PortError> {
         let call = self.client.create_secret().name(name).secret_string(text);
-        match call.description("CML credentials of CML Cloud Manager").send().await {
+        match call.description(description).send().await {
             Ok(_) => Ok(true),
             Err(error) if has_code(&error, "ResourceExistsException") => Ok(false),
             Err(error) => Err(port_error(CREATE, error)),
@@ -105,7 +129,7 @@ impl SecretsManagerSecrets {
 
 #[async_trait]
 impl Secrets for SecretsManagerSecrets {
-    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlCredentials>, PortError> {
+    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlLogins>, PortError> {
         if let Some(credentials) = self.kept(reference) {
             return Ok(credentials);
         }
@@ -115,11 +139,29 @@ impl Secrets for SecretsManagerSecrets {
     }
 
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError> {
-        let (name, text) = (self.name(reference), spell(credentials));
         let written =
-            self.put(&name, &text).await? || self.create(&name, &text).await? || self.put(&name, &text).await?;
+            self.write(&self.name(reference), &spell(credentials), "CML credentials of CML Cloud Manager").await;
         self.forget(reference);
-        if written { Ok(()) } else { Err(PortError::new(PUT, format!("the secret {name} comes and goes"))) }
+        written
+    }
+
+    async fn put_token(&self, reference: &str, token: &LicenseToken) -> Result<(), PortError> {
+        self.write(&self.token_name(reference), &token.0, "A licence token on its way to a CML controller").await
+    }
+
+    async fn token(&self, reference: &str) -> Result<Option<LicenseToken>, PortError> {
+        Ok(self.value(&self.token_name(reference), None).await?.map(LicenseToken))
+    }
+
+    async fn delete_token(&self, reference: &str) -> Result<(), PortError> {
+        // Nobody wants a used token back, and while it may be restored its name is taken.
+        let call =
+            self.client.delete_secret().secret_id(self.token_name(reference)).force_delete_without_recovery(true);
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if has_code(&error, "ResourceNotFoundException") => Ok(()),
+            Err(error) => Err(port_error(DELETE, error)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use app::ports::{Clock, CmlCredentials, CmlError, CmlErrorKind};
+use app::ports::{Clock, CmlCredentials, CmlError, CmlErrorKind, CmlLogins};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{SignedDuration, Timestamp};
@@ -19,6 +19,9 @@ use crate::transport::{self, BODY_BYTES, Transport};
 
 /// A token is not used in the last minute of its life: a call may take a while.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// For so long a controller that refused the current credentials is not offered them again: it takes the
+/// previous ones until somebody changes the password there.
+const PREVIOUS_KEPT: SignedDuration = SignedDuration::from_mins(10);
 const TOKEN_BYTES: usize = 8_192;
 
 /// A token, and what it says of itself. Never printed: it has no `Debug`.
@@ -49,7 +52,8 @@ impl TokenSlot {
 /// Calls under one sign-in; however many of them are told 401, it signs in again once.
 pub(crate) struct Session<'a> {
     connection: Arc<Connection>,
-    credentials: &'a CmlCredentials,
+    credentials: &'a CmlLogins,
+    clock: Arc<dyn Clock>,
     first: Arc<Token>,
     second: Mutex<Option<Result<Arc<Token>, CmlError>>>,
 }
@@ -57,14 +61,14 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(crate) async fn begin(
         connection: Arc<Connection>,
-        credentials: &'a CmlCredentials,
-        clock: &dyn Clock,
+        credentials: &'a CmlLogins,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, CmlError> {
         let first = match connection.token.usable(&fingerprint(credentials), clock.now()) {
             Some(token) => token,
-            None => sign_in(&connection.transport, &connection.token, credentials).await?,
+            None => sign_in(&connection, credentials, clock.as_ref()).await?,
         };
-        Ok(Self { connection, credentials, first, second: Mutex::new(None) })
+        Ok(Self { connection, credentials, clock, first, second: Mutex::new(None) })
     }
 
     /// Sends the call; the answer is a success, its body still to be read. After a 401, which CML
@@ -118,9 +122,8 @@ impl<'a> Session<'a> {
     async fn sign_in_again(&self) -> Result<Arc<Token>, CmlError> {
         let mut second = self.second.lock().await;
         if second.is_none() {
-            let slot = &self.connection.token;
-            slot.set(None);
-            *second = Some(sign_in(self.transport(), slot, self.credentials).await);
+            self.connection.token.set(None);
+            *second = Some(sign_in(&self.connection, self.credentials, self.clock.as_ref()).await);
         }
         second.clone().unwrap_or_else(|| Ok(Arc::clone(&self.first)))
     }
@@ -134,11 +137,27 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn sign_in(
-    transport: &Transport,
-    slot: &TokenSlot,
-    credentials: &CmlCredentials,
-) -> Result<Arc<Token>, CmlError> {
+/// Signs in, and keeps the token. With the previous credentials only where the current ones are refused.
+async fn sign_in(connection: &Connection, logins: &CmlLogins, clock: &dyn Clock) -> Result<Arc<Token>, CmlError> {
+    let refused = |error: &CmlError| error.kind == CmlErrorKind::Denied;
+    let mut token = match (ask_for_token(&connection.transport, &logins.current).await, &logins.previous) {
+        (Err(error), Some(previous)) if refused(&error) => {
+            // Refused too, they say nothing new.
+            let mut token = ask_for_token(&connection.transport, previous)
+                .await
+                .map_err(|other| if refused(&other) { error } else { other })?;
+            token.usable_until = token.usable_until.map(|until| until.min(clock.now() + PREVIOUS_KEPT));
+            token
+        }
+        (answer, _) => answer?,
+    };
+    token.credentials = fingerprint(logins);
+    let token = Arc::new(token);
+    connection.token.set(Some(Arc::clone(&token)));
+    Ok(token)
+}
+
+async fn ask_for_token(transport: &Transport, credentials: &CmlCredentials) -> Result<Token, CmlError> {
     let body = json!({ "username": credentials.username, "password": credentials.password });
     let call = Call::new(CmlError::SIGN_IN)?.json(body);
     let answer = transport.send(&call, None).await.map_err(|error| match error.status {
@@ -154,15 +173,13 @@ async fn sign_in(
         return Err(malformed(call.operation, "its answer is not a token"));
     }
     let claims = claims(&text);
-    let token = Arc::new(Token {
+    Ok(Token {
         // Without a lifetime it is used for this reading and not kept.
         usable_until: claims.as_ref().and_then(usable_until),
         user_id: claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned())),
-        credentials: fingerprint(credentials),
+        credentials: String::new(),
         text,
-    });
-    slot.set(Some(Arc::clone(&token)));
-    Ok(token)
+    })
 }
 
 /// The claims of a JWT, not verified: it is only handed back to whoever issued it.
@@ -178,6 +195,8 @@ fn usable_until(claims: &Value) -> Option<Timestamp> {
 }
 
 /// Tells credentials apart without keeping them.
-fn fingerprint(credentials: &CmlCredentials) -> String {
-    sha256_hex(format!("{}\0{}", credentials.username, credentials.password).as_bytes())
+fn fingerprint(logins: &CmlLogins) -> String {
+    let spelled = |one: &CmlCredentials| format!("{}\0{}\0", one.username, one.password);
+    let previous = logins.previous.as_ref().map(spelled).unwrap_or_default();
+    sha256_hex(format!("{}{previous}", spelled(&logins.current)).as_bytes())
 }

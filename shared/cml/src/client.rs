@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::ports::{
-    Clock, Cml, CmlAccess, CmlCredentials, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact,
+    Clock, Cml, CmlAccess, CmlError, CmlErrorKind, CmlLogins, CmlTarget, ControllerReading, FirstContact,
     SystemInformation,
 };
 use async_trait::async_trait;
@@ -73,7 +73,7 @@ impl CmlClient {
             let message = "credentials are only sent to a controller whose certificate is recorded";
             return Err(failure("connect", CmlErrorKind::Denied, message));
         }
-        Session::begin(self.connection(&target)?, access.credentials, self.clock.as_ref()).await
+        Session::begin(self.connection(&target)?, access.credentials, Arc::clone(&self.clock)).await
     }
 }
 
@@ -93,7 +93,7 @@ impl Cml for CmlClient {
     async fn read(
         &self,
         target: &CmlTarget,
-        credentials: &CmlCredentials,
+        credentials: &CmlLogins,
         information: &SystemInformation,
         telemetry_after: Option<Timestamp>,
     ) -> Result<ControllerReading, CmlError> {

@@ -1,6 +1,7 @@
 //! What a failure means, judged by status and kind, never by words.
 
 use std::error::Error as _;
+use std::io;
 
 use app::ports::{CmlError, CmlErrorKind};
 use reqwest::StatusCode;
@@ -59,7 +60,7 @@ pub(crate) fn from_transport(operation: &'static str, error: &reqwest::Error) ->
     failure(operation, CmlErrorKind::Unreachable, message)
 }
 
-/// The innermost cause; the outer ones only repeat the address.
+/// The innermost cause, in words that are for callers.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     let mut next = error.source();
@@ -67,7 +68,12 @@ fn root_cause(error: &reqwest::Error) -> String {
         cause = inner;
         next = inner.source();
     }
-    cause.to_string()
+    match cause.downcast_ref::<io::Error>() {
+        // TLS has a lecture on it.
+        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => "it was cut off".to_owned(),
+        // The outer ones only repeat the address.
+        _ => cause.to_string(),
+    }
 }
 
 #[cfg(test)]

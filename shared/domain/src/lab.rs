@@ -84,15 +84,6 @@ pub struct Lab {
     pub missing_since: Option<Timestamp>,
 }
 
-/// A lab by what people call it: enough to save it and to say so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabContent {
-    /// CML's id.
-    pub id: LabId,
-    /// Its title.
-    pub title: String,
-}
-
 /// What is changed of a lab; null leaves it as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabEdit {
@@ -227,6 +218,26 @@ fn what_nodes_do(action: &LabAction) -> &'static str {
     }
 }
 
+/// Nodes that a product licence lets run by itself. Source: Cisco's "CML licensing" page: 20 with Personal,
+/// Education and Enterprise, 40 with Personal Plus.
+const NODES_BY_PRODUCT: [(&str, u32); 4] =
+    [("CML_Enterprise", 20), ("CML_Education", 20), ("CML_Personal", 20), ("CML_Personal40", 40)];
+
+/// What is said before the start of a lab of `nodes` nodes, while `running` others run, when the licence (the
+/// product, and `bought` nodes beside it) does not let them all run. Nothing when something of it is unknown.
+#[must_use]
+pub fn seats_warning(nodes: Option<u32>, running: u32, product: Option<&str>, bought: u32) -> Option<String> {
+    let (nodes, product) = (nodes?, product?);
+    let (_, own) = NODES_BY_PRODUCT.iter().find(|(name, _)| *name == product)?;
+    let licensed = own.saturating_add(bought);
+    (running.saturating_add(nodes) > licensed).then(|| {
+        format!(
+            "The lab has {nodes} nodes and {running} run already, but the licence ({product}) lets {licensed} run: CML \
+             may refuse some of them."
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -275,6 +286,19 @@ mod tests {
         }
         let long = LabEdit { notes: Some("n".repeat(32_769)), ..LabEdit::default() };
         assert_eq!(long.check().unwrap_err().to_string(), "notes must have at most 32768 characters");
+    }
+
+    #[test]
+    fn a_lab_beyond_the_licence_is_warned_of_and_the_unknown_is_not() {
+        let warned = |nodes, running, product, bought| seats_warning(nodes, running, product, bought).is_some();
+        assert!(!warned(Some(20), 0, Some("CML_Enterprise"), 0));
+        assert!(warned(Some(21), 0, Some("CML_Enterprise"), 0));
+        assert!(!warned(Some(21), 0, Some("CML_Enterprise"), 5));
+        assert!(warned(Some(21), 5, Some("CML_Enterprise"), 5));
+        assert!(!warned(Some(40), 0, Some("CML_Personal40"), 0));
+        assert!(warned(Some(u32::MAX), u32::MAX, Some("CML_Personal"), u32::MAX - 30));
+        assert!(!warned(None, 100, Some("CML_Personal"), 0) && !warned(Some(100), 0, None, 0));
+        assert!(!warned(Some(100), 0, Some("CML_Something"), 0));
     }
 
     proptest! {

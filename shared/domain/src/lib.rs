@@ -7,15 +7,18 @@
 pub mod access;
 pub mod activity;
 pub mod actor;
+pub mod backup;
 #[cfg(test)]
 mod fixture;
 pub mod id;
 pub mod instance;
 pub mod invalid;
 pub mod lab;
+pub mod license;
 pub mod metrics;
 pub mod operation;
 pub mod ownership;
+pub mod pass_through;
 pub mod power;
 pub mod price;
 pub mod session;

@@ -76,6 +76,16 @@ pub struct LicenseReading {
     pub expires_at: Option<Timestamp>,
 }
 
+impl LicenseReading {
+    /// Whether a seat may be taken. Only what CML says to be unregistered, or to have failed, has none for
+    /// certain: its words for what is under way are not documented.
+    #[must_use]
+    pub fn may_hold_seat(&self) -> bool {
+        let said = self.registration.as_deref().map(|word| word.replace([' ', '-'], "_").to_ascii_uppercase());
+        !matches!(said.as_deref(), None | Some("NOT_REGISTERED" | "UNREGISTERED" | "DEREGISTERED" | "FAILED"))
+    }
+}
+
 /// Whether the CML service of a worker can be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceStatus {

@@ -22,6 +22,8 @@ pub struct PowerPolicy {
     pub check_every: SignedDuration,
     /// The same for one that is settled: commands and EC2's notifications come in between.
     pub check_settled_every: SignedDuration,
+    /// How long before a stop people are told of it in CML; zero for not at all.
+    pub notice_ahead: SignedDuration,
 }
 
 impl Default for PowerPolicy {
@@ -33,6 +35,7 @@ impl Default for PowerPolicy {
             metrics_interval: SignedDuration::from_mins(5),
             check_every: SignedDuration::from_mins(5),
             check_settled_every: SignedDuration::from_mins(15),
+            notice_ahead: SignedDuration::from_mins(10),
         }
     }
 }
@@ -228,6 +231,8 @@ fn judge_deadline(
         let asking = now >= ask_at;
         // Not later than the deadline, so that the stop comes within one tick of it.
         let next = if asking { stop_at } else { ask_at.min(now + policy.check_every) };
+        let notice_at = stop_at - policy.notice_ahead;
+        let next = if now < notice_at { next.min(notice_at) } else { next };
         return decision(PowerAction::Wait, reason, next, asking && !looked_closely);
     }
     if !looked_closely {
@@ -254,6 +259,59 @@ fn idle_since(running_since: Timestamp, activity: &Activity) -> (Timestamp, Stri
 /// A time as people read it in a reason: to the minute, with its zone.
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The headline of notices of a stop in CML: by it they are found again.
+pub const STOP_NOTICE_LABEL: &str = "This worker is about to be stopped";
+
+/// What to do about the notice of a stop in CML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeStep {
+    /// Nothing.
+    Leave,
+    /// Say this.
+    Post(String),
+    /// The stop was called off: take it away.
+    Withdraw,
+}
+
+/// Whether people in CML are to be told of a stop, or that it was called off. `before` is the decision that
+/// stood until now, and when it was made.
+#[must_use]
+pub fn stop_notice(
+    before: Option<&(Timestamp, PowerDecision)>,
+    decision: &PowerDecision,
+    evidence: &Evidence,
+    policy: &PowerPolicy,
+    now: Timestamp,
+) -> NoticeStep {
+    if announces(decision, policy, now) {
+        let at = decision.next_action_at.map(minute).unwrap_or_default();
+        return NoticeStep::Post(format!(
+            "This worker is stopped at {at}, with all that runs on it. {} Start a lab, or go on working in one, \
+             and it stays up; or ask a manager to switch idle shutdown off for it in CML Cloud Manager.",
+            decision.reason
+        ));
+    }
+    let Some((_, announced)) = before.filter(|(at, before)| announces(before, policy, *at)) else {
+        return NoticeStep::Leave;
+    };
+    // What is only not known for a moment calls nothing off.
+    let used = evidence.running_nodes.is_some_and(|nodes| nodes > 0)
+        || decision.idle_since.is_some_and(|since| Some(since) != announced.idle_since);
+    let off = match decision.action {
+        PowerAction::Wait => used,
+        PowerAction::None => true,
+        PowerAction::Stop | PowerAction::Terminate => false,
+    };
+    if off { NoticeStep::Withdraw } else { NoticeStep::Leave }
+}
+
+/// Whether a decision made at `at` is one to tell people of.
+fn announces(decision: &PowerDecision, policy: &PowerPolicy, at: Timestamp) -> bool {
+    !policy.notice_ahead.is_zero()
+        && decision.action == PowerAction::Wait
+        && decision.next_action_at.is_some_and(|stop_at| at + policy.notice_ahead >= stop_at)
 }
 
 #[cfg(test)]

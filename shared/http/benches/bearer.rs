@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use app::error::PortError;
-use app::ports::{Clock, Outgoing, Queue, Queues};
+use app::ports::{Clock, Outgoing, Queue, Queues, Timer};
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;
@@ -52,7 +52,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         Settings::new("123456789012".parse().unwrap()),
     );
     let auth = Arc::new(Authenticator::new(config, Arc::new(Keys(jwks)), clock));
-    let api = Api { context, auth, secrets: None, sealer: None, identity: None };
+    let timer = Arc::new(Nothing);
+    let api =
+        Api { context, auth, timer, controllers: None, files: None, secrets: None, sealer: None, identity: None };
     World { api, token: token(&private), public }
 });
 
@@ -109,6 +111,13 @@ impl KeySource for Keys {
 }
 
 struct Nothing;
+
+#[async_trait]
+impl Timer for Nothing {
+    async fn after(&self, _: std::time::Duration) {
+        std::future::pending::<()>().await;
+    }
+}
 
 #[async_trait]
 impl Queues for Nothing {

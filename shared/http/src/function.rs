@@ -6,10 +6,11 @@ use domain::Role;
 use futures::future::BoxFuture;
 
 use app::ports::Queue;
+use app::topology::TOPOLOGY_MAX_BYTES;
 
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::request::{Request, Via};
+use crate::request::{BODY_MAX_BYTES, Request, Via};
 use crate::response::Response;
 
 /// One Lambda function: an endpoint or a consumer.
@@ -80,6 +81,10 @@ pub enum Port {
     SecretsRead,
     /// Writes CML credentials.
     SecretsWrite,
+    /// Keeps licence tokens.
+    TokensWrite,
+    /// Reads and deletes licence tokens.
+    TokensUse,
     /// Reads topologies and backups.
     FilesRead,
     /// Writes and deletes them.
@@ -166,6 +171,17 @@ pub struct BodySchema {
     pub name: &'static str,
     /// Whether it must be sent.
     pub required: bool,
+    /// What it is written in.
+    pub format: BodyFormat,
+}
+
+/// What a body is written in, and how large it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// JSON, at most [`BODY_MAX_BYTES`].
+    Json,
+    /// A topology in YAML or JSON, at most [`TOPOLOGY_MAX_BYTES`].
+    Topology,
 }
 
 /// Who may call an endpoint.
@@ -206,6 +222,15 @@ impl Access {
 pub type Handler = for<'a> fn(&'a Api, &'a Request) -> BoxFuture<'a, Result<Response, Problem>>;
 
 impl Endpoint {
+    /// The largest body it reads, in bytes. What takes none reads one to refuse it.
+    #[must_use]
+    pub fn body_max_bytes(&self) -> usize {
+        match self.body.map(|body| body.format) {
+            Some(BodyFormat::Topology) => TOPOLOGY_MAX_BYTES,
+            Some(BodyFormat::Json) | None => BODY_MAX_BYTES,
+        }
+    }
+
     /// Whether it changes anything.
     #[must_use]
     pub fn is_change(&self) -> bool {

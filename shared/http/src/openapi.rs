@@ -15,7 +15,7 @@ use utoipa::openapi::{
     ServerBuilder,
 };
 
-use crate::function::{Access, BodySchema, Endpoint, Function};
+use crate::function::{Access, BodyFormat, BodySchema, Endpoint, Function};
 use crate::request::Via;
 use crate::table::FUNCTIONS;
 
@@ -34,7 +34,7 @@ pub fn document() -> Value {
     let mut paths = Paths::new();
     for function in FUNCTIONS {
         if let Some(endpoint) = function.endpoint() {
-            paths.add_path_operation(endpoint.path, vec![method(endpoint)], operation(function, endpoint));
+            paths.add_path_operation(documented(endpoint), vec![method(endpoint)], operation(function, endpoint));
         }
     }
     let bearer = HttpBuilder::new()
@@ -141,10 +141,13 @@ fn schema_ref(name: &str) -> RefOr<Schema> {
 }
 
 fn request_body(body: BodySchema) -> RequestBody {
-    RequestBodyBuilder::new()
-        .required(Some(if body.required { Required::True } else { Required::False }))
-        .content("application/json", Content::new(Some(schema_ref(body.name))))
-        .build()
+    let media_types: &[&str] = match body.format {
+        BodyFormat::Json => &["application/json"],
+        BodyFormat::Topology => &["application/yaml", "text/yaml", "application/json"],
+    };
+    let taken = RequestBodyBuilder::new().required(Some(if body.required { Required::True } else { Required::False }));
+    let content = || Content::new(Some(schema_ref(body.name)));
+    media_types.iter().fold(taken, |taken, media_type| taken.content(*media_type, content())).build()
 }
 
 /// Where `If-Match` applies: changes of one thing that there is already.
@@ -157,16 +160,24 @@ fn takes_key(endpoint: &Endpoint) -> bool {
     endpoint.method == "POST" && endpoint.answer.0 == 202
 }
 
-/// The names between braces in the path.
+/// The names between braces in the path; one that takes the rest of the path ends with `+`.
 fn path_parameters(endpoint: &Endpoint) -> impl Iterator<Item = &'static str> {
     endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+/// The path as OpenAPI spells it, which knows no parameter that takes the rest.
+fn documented(endpoint: &Endpoint) -> String {
+    endpoint.path.replace("+}", "}")
 }
 
 fn parameters(endpoint: &Endpoint) -> Vec<Parameter> {
     let mut parameters: Vec<_> = path_parameters(endpoint)
         .map(|name| {
-            let what = format!("The id of the {}.", name.trim_end_matches("_id"));
-            parameter(ParameterIn::Path, name, &what)
+            let what = match name.strip_suffix('+') {
+                Some(_) => "The rest of the path, slashes included.".to_owned(),
+                None => format!("The id of the {}.", name.trim_end_matches("_id")),
+            };
+            parameter(ParameterIn::Path, name.trim_end_matches('+'), &what)
         })
         .collect();
     parameters.extend(endpoint.query.iter().map(|(name, what)| parameter(ParameterIn::Query, name, what)));
@@ -211,6 +222,7 @@ fn success(function: &Function, endpoint: &Endpoint) -> ResponseBuilder {
         None => {
             let (media_type, kind) = match function.name {
                 "docs" => ("text/html", Type::String),
+                "download-lab" | "download-backup" => ("application/yaml", Type::String),
                 "prometheus" => ("text/plain", Type::String),
                 _ => ("application/json", Type::Object),
             };
@@ -246,16 +258,16 @@ fn problems(function: &Function, endpoint: &Endpoint) -> Vec<(u16, &'static str)
         (403, "The page that sends the cookie is of another site.", by_origin),
         (403, "The identity provider's token gives no role here.", function.name == "callback"),
         (404, "There is no such thing.", path_parameters(endpoint).next().is_some()),
-        (409, "The current state stands in the way.", endpoint.is_change()),
+        (409, "The current state stands in the way.", endpoint.is_change() || function.name == "download-lab"),
         (412, "If-Match is not the current version.", takes_version(endpoint)),
         (413, "The body is too large.", has_body),
-        (415, "The body is not application/json.", has_body),
+        (415, "The body is of another type.", has_body),
         (
             422,
             "The input is well-formed but wrong; errors name the fields.",
             has_body || takes_key(endpoint) || !endpoint.query.is_empty(),
         ),
-        (429, "Asked again too soon.", function.name == "refresh-worker"),
+        (429, "Asked again too soon.", matches!(function.name, "refresh-worker" | "refresh-labs")),
         (503, "A service that this one needs does not answer.", !function.ports.is_empty()),
     ];
     all.into_iter().filter(|(_, _, happens)| *happens).map(|(status, when, _)| (status, when)).collect()

@@ -116,8 +116,8 @@ impl Problem {
 
     /// 415.
     #[must_use]
-    pub fn unsupported_media_type(given: &str) -> Self {
-        Self::new(415, "unsupported_media_type", format!("The body must be application/json, not {given:?}."))
+    pub fn unsupported_media_type(taken: &str, given: &str) -> Self {
+        Self::new(415, "unsupported_media_type", format!("The body must be {taken}, not {given:?}."))
     }
 
     /// 422, by field.
@@ -227,6 +227,8 @@ impl Problem {
             AppError::Invalid(invalid) => Self::invalid(invalid),
             AppError::NotFound { kind, id } => Self::not_found(kind, id),
             AppError::Conflict(detail) => Self::new(409, "conflict", format!("{}.", sentence(detail))),
+            AppError::RoleNeeded(role) => Self::forbidden(*role),
+            AppError::NotTheirLab(refusal) => Self::not_allowed(format!("{}.", sentence(&refusal.to_string()))),
             AppError::Stale { expected, current } => Self::new(
                 412,
                 "stale",
@@ -260,6 +262,7 @@ impl Problem {
             AppError::Ec2(e) => Self::new(502, "ec2", format!("EC2 refused: {}: {}", e.code, e.message)),
             AppError::Cml(e) if e.kind == CmlErrorKind::Refused => Self::new(502, "cml", e.message.clone()),
             AppError::Cml(e) => Self::unavailable(format!("The CML controller cannot be used: {}", e.message)),
+            AppError::Damaged(what) => Self::new(502, "damaged", format!("{}.", sentence(what))),
             AppError::Corrupt(_) => Self::internal(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::session::Person;
-use domain::{Actor, ApiKeyId, Invalid, InvalidField, OperationId, Role, Sight, Visibility, WorkerId};
+use domain::{Actor, ApiKeyId, BackupId, Invalid, InvalidField, LabId, OperationId, Role, Sight, Visibility, WorkerId};
 use serde::de::DeserializeOwned;
 
 use crate::api::Api;
@@ -64,7 +64,13 @@ impl Caller {
     /// What they see.
     #[must_use]
     pub fn sight(&self, visibility: Visibility) -> Sight {
-        visibility.of(&Person { username: self.acts_for.clone(), ..self.person() })
+        visibility.of(&self.acting_person())
+    }
+
+    /// The caller as the person whose things are theirs: of a key its maker's.
+    #[must_use]
+    pub fn acting_person(&self) -> Person {
+        Person { username: self.acts_for.clone(), ..self.person() }
     }
 
     /// The caller as a person, for what people keep: keys, sessions.
@@ -131,6 +137,15 @@ impl Request {
         text.parse().map_err(|_| Problem::not_found("worker", text))
     }
 
+    /// The lab in the path. A malformed id is a lab that does not exist.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn lab_id(&self) -> Result<LabId, Problem> {
+        let text = self.path_parameters.get("lab_id").map_or("", String::as_str);
+        text.parse().map_err(|_| Problem::not_found("lab", text))
+    }
+
     /// The API key in the path. A malformed id is a key that does not exist.
     ///
     /// # Errors
@@ -138,6 +153,15 @@ impl Request {
     pub fn key_id(&self) -> Result<ApiKeyId, Problem> {
         let text = self.path_parameters.get("key_id").map_or("", String::as_str);
         text.parse().map_err(|_| Problem::not_found("API key", text))
+    }
+
+    /// The backup in the path. A malformed id is a backup that does not exist.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn backup_id(&self) -> Result<BackupId, Problem> {
+        let text = self.path_parameters.get("backup_id").map_or("", String::as_str);
+        text.parse().map_err(|_| Problem::not_found("backup", text))
     }
 
     /// The operation in the path. A malformed id is an operation that does not exist.
@@ -155,12 +179,18 @@ impl Request {
     /// 415 for another content type, 400 for what is not JSON, 422 with the field for a wrong type,
     /// an unknown or a missing field.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let content_type = self.headers.get("content-type").map_or("", String::as_str);
-        let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let media_type = self.media_type();
         if media_type != "application/json" {
-            return Err(Problem::unsupported_media_type(content_type));
+            return Err(Problem::unsupported_media_type("application/json", &media_type));
         }
         crate::body::parse(&self.body)
+    }
+
+    /// The body's media type in lower case, without its parameters; empty when there is none.
+    #[must_use]
+    pub fn media_type(&self) -> String {
+        let content_type = self.headers.get("content-type").map_or("", String::as_str);
+        content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
     }
 
     /// `If-Match`: the version the caller expects, none when absent or `*`.

@@ -57,6 +57,12 @@ impl Response {
         self
     }
 
+    /// Adds the `ETag` of content that never changes, by its hash.
+    #[must_use]
+    pub fn etag_of(self, hash: &str) -> Self {
+        self.header("etag", format!("\"{hash}\""))
+    }
+
     /// Adds the `ETag` of a version.
     #[must_use]
     pub fn etag(self, version: u64) -> Self {

@@ -12,7 +12,7 @@ use crate::api::Api;
 use crate::auth;
 use crate::function::{Endpoint, Function};
 use crate::problem::Problem;
-use crate::request::{BODY_MAX_BYTES, Caller, Request};
+use crate::request::{Caller, Request};
 use crate::response::Response;
 
 /// The service's name in every answer.
@@ -75,8 +75,8 @@ async fn answer(api: &Api, function: &Function, incoming: Incoming) -> Result<Re
         tracing::error!("a request came to a function that has no endpoint");
         return Err(Problem::internal());
     };
-    if incoming.body.len() > BODY_MAX_BYTES {
-        return Err(Problem::too_large(BODY_MAX_BYTES));
+    if incoming.body.len() > endpoint.body_max_bytes() {
+        return Err(Problem::too_large(endpoint.body_max_bytes()));
     }
     let caller = admit(api, endpoint, &incoming).await?;
     if endpoint.body.is_none() && endpoint.method != "GET" && !incoming.body.is_empty() {

@@ -5,7 +5,11 @@
 //! endpoints, as the documentation and key scopes name it, and one for all that no request starts.
 
 mod background;
+mod backups;
+mod cml;
 mod identity;
+mod labs;
+mod license;
 mod operations;
 mod power;
 mod row;
@@ -15,8 +19,18 @@ mod workers;
 use crate::function::Function;
 
 /// The groups in the order of the documentation.
-const GROUPS: [&[Function]; 6] =
-    [workers::ROWS, power::ROWS, operations::ROWS, identity::ROWS, system::ROWS, background::ROWS];
+const GROUPS: [&[Function]; 10] = [
+    workers::ROWS,
+    labs::ROWS,
+    backups::ROWS,
+    license::ROWS,
+    cml::ROWS,
+    power::ROWS,
+    operations::ROWS,
+    identity::ROWS,
+    system::ROWS,
+    background::ROWS,
+];
 
 const COUNT: usize = {
     let (mut count, mut group) = (0, 0);

@@ -9,6 +9,7 @@
 mod deployment;
 mod events;
 mod handlers;
+mod labs;
 mod queues;
 mod run_log;
 mod support;

@@ -8,17 +8,19 @@ use super::parameters::queue_url;
 use super::yaml::reference;
 
 /// What every function reads: variable, parameter.
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 23] = [
     ("TABLE_NAME", "TableName"),
     ("HOME_ACCOUNT_ID", "AWS::AccountId"),
     ("SAFE_MODE", "SafeMode"),
     ("IDLE_SHUTDOWN", "IdleShutdown"),
     ("IDLE_TIMEOUT_MINUTES", "IdleTimeoutMinutes"),
     ("MINIMUM_UPTIME_MINUTES", "MinimumUptimeMinutes"),
+    ("STOP_NOTICE_MINUTES", "StopNoticeMinutes"),
     ("METRICS_INTERVAL_MINUTES", "MetricsIntervalMinutes"),
     ("LABS_INTERVAL_MINUTES", "LabsIntervalMinutes"),
     ("SAMPLE_RETENTION_DAYS", "SampleRetentionDays"),
     ("OPERATION_RETENTION_DAYS", "OperationRetentionDays"),
+    ("BACKUP_RETENTION_DAYS", "BackupRetentionDays"),
     ("CML_ADDRESS", "NetworkMode"),
     ("AMI_NAMES_BY_REGION", "AmiNamesByRegion"),
     ("DEFAULT_AMI_NAME", "DefaultAmiName"),
@@ -58,7 +60,7 @@ const SIGN_IN: [(&str, &str); 5] = [
 /// What a function reads that encrypts or decrypts.
 const SEALER: [(&str, &str); 1] = [("KMS_KEY_ID", "SealingKeyArn")];
 
-/// What a function reads that reads or sets CML credentials: their names begin with it.
+/// What a function reads that reads or sets CML credentials or licence tokens: their names begin with it.
 const SECRETS: [(&str, &str); 1] = [("STACK_NAME", "Prefix")];
 
 /// What a function reads that keeps files.
@@ -83,7 +85,7 @@ pub(super) fn own(function: &Function) -> Value {
             Port::Issuer => fixed(&ISSUER),
             Port::SignIn => fixed(&SIGN_IN),
             Port::Seal | Port::Unseal => fixed(&SEALER),
-            Port::SecretsRead | Port::SecretsWrite => fixed(&SECRETS),
+            Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => fixed(&SECRETS),
             Port::FilesRead | Port::FilesWrite => fixed(&FILES),
             Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => fixed(&ACCOUNTS),
             Port::TableRead | Port::TableWrite | Port::CredentialUse | Port::Cml => vec![],

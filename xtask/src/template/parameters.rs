@@ -9,12 +9,13 @@ use super::logical;
 use super::yaml::{attribute, reference, when};
 
 /// Parameters that the root has under the same name.
-const SAME: [&str; 36] = [
+const SAME: [&str; 38] = [
     "AccountRoleArns",
     "AccountRoles",
     "AlarmTopicArn",
     "AllowImport",
     "AmiNamesByRegion",
+    "BackupRetentionDays",
     "DefaultAmiName",
     "DefaultInstanceType",
     "IdleShutdown",
@@ -42,6 +43,7 @@ const SAME: [&str; 36] = [
     "SampleRetentionDays",
     "SessionIdleMinutes",
     "SessionMaxMinutes",
+    "StopNoticeMinutes",
     "SubnetIds",
     "TrustedImageOwners",
     "Visibility",

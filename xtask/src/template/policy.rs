@@ -98,14 +98,15 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
                 statements.push(Statement::new("Publish", &["events:PutEvents"], vec![reference("EventBusArn")]));
             }
             Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => statements.extend(on_workers(*port)),
-            Port::SecretsRead => {
-                statements.push(Statement::new("ReadCredentials", &["secretsmanager:GetSecretValue"], secrets()));
+            Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => {
+                statements.push(on_secrets(*port));
             }
-            Port::SecretsWrite => {
-                let actions = ["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"];
-                statements.push(Statement::new("SetCredentials", &actions, secrets()));
+            Port::FilesRead => {
+                statements.push(Statement::new("ReadFiles", &["s3:GetObject"], files()));
+                // Without it a file that is not there is told as one that may not be read.
+                let bucket = vec![reference("FilesBucketArn")];
+                statements.push(Statement::new("MissFiles", &["s3:ListBucket"], bucket));
             }
-            Port::FilesRead => statements.push(Statement::new("ReadFiles", &["s3:GetObject"], files())),
             Port::FilesWrite => {
                 statements.push(Statement::new("KeepFiles", &["s3:PutObject", "s3:DeleteObject"], files()));
             }
@@ -252,10 +253,18 @@ fn files() -> Vec<Value> {
     vec![sub("${FilesBucketArn}/*")]
 }
 
-fn secrets() -> Vec<Value> {
-    vec![sub(
-        "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}/cml-credentials/*",
-    )]
+/// Credentials and licence tokens, each kind below a prefix of its own.
+fn on_secrets(port: Port) -> Statement {
+    let read = "secretsmanager:GetSecretValue";
+    let write: &[&'static str] = &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"];
+    let (sid, actions, kind): (_, &[&'static str], _) = match port {
+        Port::TokensUse => ("UseTokens", &[read, "secretsmanager:DeleteSecret"], "license-tokens"),
+        Port::TokensWrite => ("KeepTokens", write, "license-tokens"),
+        Port::SecretsWrite => ("SetCredentials", write, "cml-credentials"),
+        _ => ("ReadCredentials", &[read], "cml-credentials"),
+    };
+    let arn = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}";
+    Statement::new(sid, actions, vec![sub(format!("{arn}/{kind}/*"))])
 }
 
 /// Lambda itself places the function in the VPC with the function's role; the function's code may not.

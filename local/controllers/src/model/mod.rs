@@ -57,6 +57,22 @@ impl ControllerVersion {
         if sum.is_multiple_of(2) { Self::V2_9 } else { Self::V2_10 }
     }
 
+    /// Its number: `2.9.1`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V2_4 => "2.4.0",
+            Self::V2_9 => "2.9.1",
+            Self::V2_10 => "2.10.0",
+        }
+    }
+
+    /// The version of that number.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::V2_4, Self::V2_9, Self::V2_10].into_iter().find(|version| version.name() == name)
+    }
+
     /// As CML spells it.
     pub(crate) fn text(self) -> &'static str {
         match self {
@@ -83,6 +99,22 @@ pub(crate) struct User {
     pub(crate) created: Timestamp,
 }
 
+impl User {
+    /// A user of whom nothing else is told.
+    pub(crate) fn new(id: String, username: &str, password: &str, admin: bool, created: Timestamp) -> Self {
+        Self {
+            id,
+            username: username.into(),
+            password: password.into(),
+            admin,
+            fullname: String::new(),
+            description: String::new(),
+            email: String::new(),
+            created,
+        }
+    }
+}
+
 /// Everything a controller remembers but its telemetry, which is kept beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Controller {
@@ -107,17 +139,8 @@ pub(crate) struct Controller {
 impl Controller {
     /// A new controller, as its image is.
     pub(crate) fn new(instance_id: &str, now: Timestamp, random: &dyn Random, pems: (String, String)) -> Self {
-        let user = |id: String, username: &str, password: &str| User {
-            id,
-            username: username.into(),
-            password: password.into(),
-            // The poller too: licensing, and the labs of others, are for administrators only.
-            admin: true,
-            fullname: String::new(),
-            description: String::new(),
-            email: String::new(),
-            created: now,
-        };
+        // The poller too: licensing, and the labs of others, are for administrators only.
+        let user = |id: String, username: &str, password: &str| User::new(id, username, password, true, now);
         Self {
             version: Version::of_instance(instance_id),
             product_uuid: new_uuid(random),

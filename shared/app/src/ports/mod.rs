@@ -30,10 +30,13 @@ pub use files::Files;
 pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};
 pub use queues::{Outgoing, Queue, Queues};
 pub use sealer::Sealer;
-pub use secrets::{CmlCredentials, Secrets};
+pub use secrets::{CmlCredentials, CmlLogins, LicenseToken, Secrets};
 pub use table::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
 pub use token_verifier::{TokenError, TokenVerifier, VerifiedToken};
 
+use std::time::Duration;
+
+use async_trait::async_trait;
 use domain::Timestamp;
 
 /// What time it is. There are two: fleet time, by which workers live (boots, idle timeouts,
@@ -42,6 +45,13 @@ use domain::Timestamp;
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+}
+
+/// Waits, by machine time. Only to give something up, never in place of a condition.
+#[async_trait]
+pub trait Timer: Send + Sync {
+    /// Ends when so much time has passed.
+    async fn after(&self, time: Duration);
 }
 
 /// Random numbers, from the operating system or from a seed.

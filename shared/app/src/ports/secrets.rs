@@ -1,4 +1,4 @@
-//! CML credentials: kept elsewhere, by reference.
+//! Secrets: CML credentials and licence tokens, kept elsewhere, by reference.
 
 use std::fmt;
 
@@ -21,12 +21,47 @@ impl fmt::Debug for CmlCredentials {
     }
 }
 
+/// Credentials, and those that were set before. Passwords change here and in CML one after the other; in
+/// between, a controller that refuses the ones takes the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CmlLogins {
+    /// What was set last.
+    pub current: CmlCredentials,
+    /// What was set before that.
+    pub previous: Option<CmlCredentials>,
+}
+
+impl From<CmlCredentials> for CmlLogins {
+    fn from(current: CmlCredentials) -> Self {
+        Self { current, previous: None }
+    }
+}
+
+/// A Smart Licensing token. Never logged, never stored in an item, never returned to a caller.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LicenseToken(pub String);
+
+impl fmt::Debug for LicenseToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LicenseToken")
+    }
+}
+
 /// Where secrets are kept.
 #[async_trait]
 pub trait Secrets: Send + Sync {
     /// The credentials of that reference; null when there are none.
-    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlCredentials>, PortError>;
+    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlLogins>, PortError>;
 
-    /// Sets them.
+    /// Sets them; those that were set become the previous ones.
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError>;
+
+    /// Keeps a licence token until it is used.
+    async fn put_token(&self, reference: &str, token: &LicenseToken) -> Result<(), PortError>;
+
+    /// The token; null when there is none.
+    async fn token(&self, reference: &str) -> Result<Option<LicenseToken>, PortError>;
+
+    /// Deletes it for good; one that is not there is deleted already.
+    async fn delete_token(&self, reference: &str) -> Result<(), PortError>;
 }

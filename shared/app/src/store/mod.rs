@@ -2,6 +2,7 @@
 
 mod actor;
 mod api_keys;
+mod backups;
 mod commit;
 mod due_item;
 mod fleet;

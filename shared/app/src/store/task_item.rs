@@ -1,6 +1,6 @@
 //! The stored form of an operation's task, with how far it is.
 
-use domain::lab::{LabAction, LabContent, LabEdit};
+use domain::lab::{LabAction, LabEdit};
 use domain::operation::cml::{
     BackUpLabTask, ImportLabTask, LabSource, LabTask, NoticeTask, RegisterLicenseTask, RegisterStep, RetireStep,
     RetireTask,
@@ -54,6 +54,8 @@ pub(super) enum TaskRecord {
         extracted: Vec<String>,
         #[serde(default)]
         not_extracted: Vec<(String, String)>,
+        #[serde(default)]
+        unanswered: u32,
     },
     RegisterLicense {
         product: String,
@@ -64,19 +66,24 @@ pub(super) enum TaskRecord {
         #[serde(default)]
         reregister: bool,
         step: RegisterStepRecord,
+        before: Option<String>,
+        #[serde(default)]
+        accepted: bool,
     },
     RenewLicense,
     DeregisterLicense,
     PostNotice {
         label: String,
-        content: String,
+        content: Option<String>,
     },
     RetireWorker {
         step: RetireStepRecord,
         #[serde(default)]
-        labs: Vec<(String, String)>,
+        labs: Vec<String>,
+        /// A `BackUpLab`.
+        saving: Option<Box<TaskRecord>>,
         #[serde(default)]
-        backups: Vec<String>,
+        saved: Vec<(String, String)>,
         reason: String,
     },
 }
@@ -160,6 +167,7 @@ pub(super) fn task_record(task: &Task) -> TaskRecord {
             backup: task.backup.to_string(),
             extracted: task.extracted.clone(),
             not_extracted: task.not_extracted.clone(),
+            unanswered: task.unanswered,
         },
         Task::RegisterLicense(task) => register_record(task),
         Task::PostNotice(task) => TaskRecord::PostNotice { label: task.label.clone(), content: task.content.clone() },
@@ -208,6 +216,8 @@ fn register_record(task: &RegisterLicenseTask) -> TaskRecord {
             RegisterStep::SetFeatures => RegisterStepRecord::SetFeatures,
             RegisterStep::AwaitCompliance => RegisterStepRecord::AwaitCompliance,
         },
+        before: task.before.clone(),
+        accepted: task.accepted,
     }
 }
 
@@ -221,8 +231,9 @@ fn retire_record(task: &RetireTask) -> TaskRecord {
             RetireStep::AwaitNodes => RetireStepRecord::AwaitNodes,
             RetireStep::Deregister => RetireStepRecord::Deregister,
         },
-        labs: task.labs.iter().map(|lab| (lab.id.to_string(), lab.title.clone())).collect(),
-        backups: task.backups.iter().map(ToString::to_string).collect(),
+        labs: task.labs.iter().map(ToString::to_string).collect(),
+        saving: task.saving.clone().map(|saving| Box::new(task_record(&Task::BackUpLab(saving)))),
+        saved: task.saved.iter().map(|(lab, backup)| (lab.to_string(), backup.to_string())).collect(),
         reason: task.reason.clone(),
     }
 }
@@ -263,28 +274,49 @@ pub(super) fn read_task(record: TaskRecord) -> Result<Task, AppError> {
             lab: lab.map(|id| id.parse()).transpose().map_err(bad_field)?,
             warnings,
         }),
-        TaskRecord::BackUpLab { lab, backup, extracted, not_extracted } => Task::BackUpLab(BackUpLabTask {
+        TaskRecord::BackUpLab { lab, backup, extracted, not_extracted, unanswered } => Task::BackUpLab(BackUpLabTask {
             lab: lab.parse().map_err(bad_field)?,
             backup: backup.parse().map_err(bad_field)?,
             extracted,
             not_extracted,
+            unanswered,
         }),
-        TaskRecord::RegisterLicense { product, token_ref, ssms_url, features, reregister, step } => {
-            let step = read_register_step(step);
-            Task::RegisterLicense(RegisterLicenseTask { product, token_ref, ssms_url, features, reregister, step })
-        }
         TaskRecord::RenewLicense => Task::RenewLicense,
         TaskRecord::DeregisterLicense => Task::DeregisterLicense,
         TaskRecord::PostNotice { label, content } => Task::PostNotice(NoticeTask { label, content }),
-        TaskRecord::RetireWorker { step, labs, backups, reason } => Task::RetireWorker(RetireTask {
+        record @ (TaskRecord::RegisterLicense { .. } | TaskRecord::RetireWorker { .. }) => read_long_task(record)?,
+    })
+}
+
+/// Those that go on for many steps.
+fn read_long_task(record: TaskRecord) -> Result<Task, AppError> {
+    Ok(match record {
+        TaskRecord::RegisterLicense { product, token_ref, ssms_url, features, reregister, step, before, accepted } => {
+            Task::RegisterLicense(RegisterLicenseTask {
+                product,
+                token_ref,
+                ssms_url,
+                features,
+                reregister,
+                step: read_register_step(step),
+                before,
+                accepted,
+            })
+        }
+        TaskRecord::RetireWorker { step, labs, saving, saved, reason } => Task::RetireWorker(RetireTask {
             step: read_retire_step(step),
-            labs: labs
-                .into_iter()
-                .map(|(id, title)| Ok(LabContent { id: id.parse().map_err(bad_field)?, title }))
+            labs: labs.iter().map(|id| id.parse().map_err(bad_field)).collect::<Result<_, _>>()?,
+            saving: match saving.map(|record| read_task(*record)).transpose()? {
+                Some(Task::BackUpLab(saving)) => Some(saving),
+                _ => None,
+            },
+            saved: saved
+                .iter()
+                .map(|(lab, backup)| Ok((lab.parse().map_err(bad_field)?, backup.parse().map_err(bad_field)?)))
                 .collect::<Result<_, AppError>>()?,
-            backups: backups.iter().map(|id| id.parse().map_err(bad_field)).collect::<Result<_, _>>()?,
             reason,
         }),
+        other => read_task(other)?,
     })
 }
 

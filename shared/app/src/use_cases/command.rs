@@ -131,8 +131,25 @@ pub async fn start_new(
 /// Records an operation together with `commit` and sends it on its way.
 ///
 /// # Errors
-/// See [`CommitError`]; with a key used meanwhile, the operation it started is the answer.
+/// As [`record`].
 pub async fn record_and_send(
+    ctx: &Context,
+    commit: &mut Commit,
+    operation: &Operation,
+    asked: &Asked,
+) -> Result<Operation, CommitError> {
+    let recorded = record(ctx, commit, operation, asked).await?;
+    if recorded.id == operation.id {
+        send(ctx, &recorded).await;
+    }
+    Ok(recorded)
+}
+
+/// Records an operation together with `commit`, to be sent by the caller; it is due in a minute.
+///
+/// # Errors
+/// See [`CommitError`]; with a key used meanwhile, the operation it started is the answer.
+pub async fn record(
     ctx: &Context,
     commit: &mut Commit,
     operation: &Operation,
@@ -150,10 +167,7 @@ pub async fn record_and_send(
     });
     commit.operation = Some(operation.clone());
     match ctx.store.commit(commit, ctx.settings.operation_retention).await {
-        Ok(()) => {
-            send(ctx, operation).await;
-            Ok(operation.clone())
-        }
+        Ok(()) => Ok(operation.clone()),
         // The same request at the same time: the other one won, and its operation is ours too.
         Err(CommitError::KeyUsed) => match replay(ctx, asked).await? {
             Some(done) => Ok(done),

@@ -5,21 +5,24 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::instance::InstanceObservation;
-use domain::power::{Evidence, PowerAction, PowerDecision, decide};
+use domain::operation::cml::NoticeTask;
+use domain::operation::{Operation, Task};
+use domain::power::{Evidence, NoticeStep, PowerAction, PowerDecision, STOP_NOTICE_LABEL, decide, stop_notice};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{DesiredState, Worker, WorkerStatus};
-use domain::{Actor, InstanceId, Place, SignedDuration, WorkerId};
+use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
 
 use super::change::observe;
-use super::command::Asked;
+use super::command::{Asked, IdempotencyKey, new_operation, replay, start_new};
 use super::dispatch_power::power_message;
 use super::instance::{absence_is_credible, look};
+use super::retire_worker::retirement_under_way;
 use super::worker_commands::{stop_worker, terminate_worker};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::{CollectCml, Message};
 use crate::ports::{Ec2, Ec2Error, InstanceFilter, Queue};
-use crate::store::{CmlReadings, PowerDue};
+use crate::store::{CmlReadings, Commit, PowerDue};
 
 /// What EC2 answered, by place; a place that failed fails its own workers only.
 type SeenByPlace = BTreeMap<Place, Result<PlaceSeen, Ec2Error>>;
@@ -31,6 +34,8 @@ struct PlaceSeen {
     credible: bool,
 }
 
+/// Newest operations of a worker among which one that moves it is looked for.
+const NEWEST: u32 = 20;
 /// How soon a worker is judged again that could not be judged.
 const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
@@ -147,6 +152,10 @@ async fn control_one(
         // The stop made it due at once; this judgement is newer than that.
         version += 1;
     }
+    if let Err(error) = tell(ctx, &worker, due.decided.as_ref(), &decision, &evidence, now).await {
+        // A notice is a courtesy: without it the worker is stopped all the same.
+        tracing::warn!(worker_id = %worker.id, %error, "people in CML are not told");
+    }
     tracing::info!(
         worker_id = %worker.id, action = decision.action.name(), reason = decision.reason,
         running_nodes = evidence.running_nodes, "power judged"
@@ -154,6 +163,41 @@ async fn control_one(
     let due_at = decision.next_check_at;
     let judged = PowerDue { worker_id: worker.id, version: version + 1, due_at, decided: Some((now, decision)) };
     ctx.store.save_power(&judged).await
+}
+
+/// Whether an operation is about the machine; what is done to labs changes nothing of it.
+fn moves_instance(operation: &Operation) -> bool {
+    matches!(operation.task, Task::RetireWorker(_)) || Queue::of(&operation.task) != Queue::CmlOperations
+}
+
+/// Tells people in CML of a stop that is near, once in each stretch of idleness, or that it was called off.
+async fn tell(
+    ctx: &Context,
+    worker: &Worker,
+    before: Option<&(Timestamp, PowerDecision)>,
+    decision: &PowerDecision,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    if ctx.settings.safe_mode || worker.certificate_sha256.is_none() || worker.status != WorkerStatus::Running {
+        return Ok(());
+    }
+    let (content, stretch) = match stop_notice(before, decision, evidence, &ctx.settings.power, now) {
+        NoticeStep::Leave => return Ok(()),
+        NoticeStep::Post(content) => (Some(content), decision.idle_since),
+        NoticeStep::Withdraw => (None, before.and_then(|(_, before)| before.idle_since)),
+    };
+    let said = if content.is_some() { "post" } else { "withdraw" };
+    let stretch = format!("{} {said} {}", worker.id, stretch.map(|at| at.to_string()).unwrap_or_default());
+    let key = Some(IdempotencyKey::new("control-power", "post-notice", &stretch, b""));
+    let asked = Asked { key, ..Asked::by(Actor::idle_shutdown()) };
+    if replay(ctx, &asked).await?.is_some() {
+        return Ok(());
+    }
+    let task = Task::PostNotice(NoticeTask { label: STOP_NOTICE_LABEL.into(), content });
+    let operation = new_operation(ctx, task, Some(worker.id), &asked);
+    start_new(ctx, Commit::default(), operation, &asked).await?;
+    Ok(())
 }
 
 async fn evidence(ctx: &Context, worker: &Worker) -> Result<Evidence, AppError> {
@@ -164,8 +208,8 @@ async fn evidence(ctx: &Context, worker: &Worker) -> Result<Evidence, AppError> 
         (DesiredState::Running, WorkerStatus::Running) | (DesiredState::Stopped, WorkerStatus::Stopped)
     );
     let operation_under_way = !as_wished && {
-        let newest = ctx.store.list_operations(Some(worker.id), 5, None).await?.items;
-        newest.iter().any(|operation| !operation.status.is_final())
+        let newest = ctx.store.list_operations(Some(worker.id), NEWEST, None).await?.items;
+        newest.iter().any(|operation| !operation.status.is_final() && moves_instance(operation))
     };
     Ok(Evidence {
         read_at: readings.read_at,
@@ -214,6 +258,11 @@ async fn act(ctx: &Context, worker: &Worker, decision: &mut PowerDecision) -> Re
         decision.action = PowerAction::Wait;
         let why = fleet.frozen_reason.unwrap_or_default();
         decision.reason = format!("The fleet is frozen ({why}), so nothing is done. {}", decision.reason);
+        return Ok(false);
+    }
+    if decision.action == PowerAction::Stop && retirement_under_way(ctx, worker.id).await?.is_some() {
+        decision.action = PowerAction::Wait;
+        decision.reason = "It is being terminated: what is on it is saved first.".into();
         return Ok(false);
     }
     let asked = Asked { if_match: Some(worker.version), ..Asked::by(Actor::idle_shutdown()) };

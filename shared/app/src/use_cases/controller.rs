@@ -6,8 +6,8 @@ use domain::{SignedDuration, Timestamp};
 use super::endpoint::check_endpoint;
 use super::operation_run::Progress;
 use crate::context::Context;
-use crate::error::AppError;
-use crate::ports::{CmlAccess, CmlCredentials, CmlError, CmlErrorKind, CmlTarget, Controllers, Files, Secrets};
+use crate::error::{AppError, PortError};
+use crate::ports::{CmlAccess, CmlError, CmlErrorKind, CmlLogins, CmlTarget, Controllers, Files, Secrets};
 use crate::settings::FLEET_CREDENTIALS_REF;
 use crate::store::AwsReadings;
 
@@ -30,7 +30,7 @@ pub struct CmlPorts<'a> {
 /// A controller that may be asked.
 pub struct Way {
     target: CmlTarget,
-    credentials: CmlCredentials,
+    credentials: CmlLogins,
 }
 
 impl Way {
@@ -67,6 +67,16 @@ impl NoWay {
             Self::NotRunning(why) => Progress::failed("not_running", why),
             Self::NotYet(why) => Progress::Waiting(why, ctx.now() + ASK_AGAIN_AFTER),
             Self::Closed(why) => Progress::failed("controller_closed", why),
+        }
+    }
+}
+
+impl From<NoWay> for AppError {
+    /// What it means to a request, which does not wait.
+    fn from(no_way: NoWay) -> Self {
+        match no_way {
+            NoWay::NotRunning(why) | NoWay::Closed(why) => Self::Conflict(why),
+            NoWay::NotYet(why) => Self::Unavailable(PortError::new("cml.reach", why)),
         }
     }
 }

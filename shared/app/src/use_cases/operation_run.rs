@@ -45,6 +45,12 @@ impl Progress {
 pub(super) trait Steps: Sync {
     /// One step.
     async fn advance(&self, ctx: &Context, operation: &mut Operation) -> Result<Progress, AppError>;
+
+    /// The operation has ended, however it did: what was kept for it alone goes. Called before the end is written
+    /// down, so that nothing of it is forgotten.
+    async fn tidy_up(&self, _ctx: &Context, _operation: &Operation) -> Result<(), AppError> {
+        Ok(())
+    }
 }
 
 /// Runs one operation that came from `queue`. An ended or unknown one is done already; one that belongs
@@ -82,6 +88,9 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
             due_at = until.min(operation.expires_at);
             operation.expire_if_due(ctx.now());
         }
+    }
+    if operation.status.is_final() {
+        steps.tidy_up(ctx, &operation).await?;
     }
     tell_worker(ctx, &operation).await?;
     // Another delivery of the same operation may have written first. All calls are idempotent, so

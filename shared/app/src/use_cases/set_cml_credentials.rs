@@ -1,4 +1,5 @@
-//! Set a worker's own CML user and password. Write-only: the item keeps the reference, never the secret.
+//! Set the CML user and password of one worker, or of the fleet. Write-only: the item keeps the reference,
+//! never the secret.
 
 use domain::worker::{Command, command::command};
 use domain::{Invalid, WorkerId};
@@ -8,6 +9,7 @@ use super::command::{Asked, check_version};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{CmlCredentials, Secrets};
+use crate::settings::FLEET_CREDENTIALS_REF;
 
 /// Stores the credentials under the worker's id and lets the worker use them.
 ///
@@ -20,15 +22,7 @@ pub async fn set_cml_credentials(
     id: WorkerId,
     credentials: &CmlCredentials,
 ) -> Result<(), AppError> {
-    let mut invalid = Invalid::default();
-    // CML's own limit: 1 to 32 characters. Source: CML OpenAPI, POST /authenticate.
-    if !(1..=32).contains(&credentials.username.chars().count()) {
-        invalid.push("username", "must have 1 to 32 characters");
-    }
-    if credentials.password.is_empty() || credentials.password.len() > 256 {
-        invalid.push("password", "must have 1 to 256 bytes");
-    }
-    invalid.finish(Some(()))?;
+    check(credentials)?;
     let worker = ctx.store.worker(id).await?;
     check_version(asked, &worker)?;
     let reference = id.to_string();
@@ -42,4 +36,26 @@ pub async fn set_cml_credentials(
     })
     .await?;
     Ok(())
+}
+
+/// Stores the credentials that are used for every worker without its own. Those that were set stay good for
+/// controllers that refuse the new ones, until the next are set.
+///
+/// # Errors
+/// A field is wrong, or the secrets failed.
+pub async fn set_fleet_cml_credentials(secrets: &dyn Secrets, credentials: &CmlCredentials) -> Result<(), AppError> {
+    check(credentials)?;
+    secrets.set_cml_credentials(FLEET_CREDENTIALS_REF, credentials).await.map_err(AppError::Unavailable)
+}
+
+fn check(credentials: &CmlCredentials) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    // CML's own limit: 1 to 32 characters. Source: CML OpenAPI, POST /authenticate.
+    if !(1..=32).contains(&credentials.username.chars().count()) {
+        invalid.push("username", "must have 1 to 32 characters");
+    }
+    if credentials.password.is_empty() || credentials.password.len() > 256 {
+        invalid.push("password", "must have 1 to 256 bytes");
+    }
+    invalid.finish(Some(()))
 }

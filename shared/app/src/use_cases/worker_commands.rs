@@ -31,12 +31,22 @@ pub async fn stop_worker(
     want(ctx, asked, id, DesiredState::Stopped, reason).await
 }
 
-/// Wants the worker gone.
+/// Wants the worker gone, with all that is on it; see [`retire_worker`](super::retire_worker::retire_worker).
 ///
 /// # Errors
 /// As [`start`].
 pub async fn terminate_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Result<Operation, AppError> {
-    want(ctx, asked, id, DesiredState::Terminated, format!("Terminated by {}.", who(&asked.actor))).await
+    terminate_for(ctx, asked, id, format!("Terminated by {}.", who(&asked.actor))).await
+}
+
+/// The same, for a reason in words of its own.
+pub(super) async fn terminate_for(
+    ctx: &Context,
+    asked: &Asked,
+    id: WorkerId,
+    reason: String,
+) -> Result<Operation, AppError> {
+    want(ctx, asked, id, DesiredState::Terminated, reason).await
 }
 
 /// Wants detailed monitoring on or off.
@@ -62,7 +72,7 @@ async fn want(
     .await
 }
 
-fn who(actor: &Actor) -> String {
+pub(super) fn who(actor: &Actor) -> String {
     match actor {
         Actor::User { username, .. } => username.clone(),
         Actor::System(name) => name.replace('-', " "),

@@ -53,6 +53,10 @@ fn stored(password: &str) -> (u16, Value) {
     (200, json!({"Name": "ccm-test/cml-credentials/fleet", "SecretString": text}))
 }
 
+fn no_previous() -> (u16, Value) {
+    refusal("ResourceNotFoundException")
+}
+
 fn refusal(code: &str) -> (u16, Value) {
     (400, json!({"__type": code, "Message": "no"}))
 }
@@ -66,38 +70,66 @@ fn credentials(password: &str) -> CmlCredentials {
 }
 
 #[tokio::test]
-async fn what_was_read_is_good_for_five_minutes_and_its_absence_for_one() {
-    let wire = Wire::new([refusal("ResourceNotFoundException"), stored("one"), stored("two")]);
+async fn what_was_read_and_what_was_not_there_is_good_for_a_minute() {
+    let wire = Wire::new([no_previous(), stored("one"), no_previous(), stored("two"), stored("one")]);
     let clock = clock();
     let secrets = wire.secrets(&clock);
     let mut read = Vec::new();
-    for minutes in [0, 1, 4, 1] {
-        clock.advance(SignedDuration::from_mins(minutes));
+    for seconds in [0, 59, 1, 59, 1] {
+        clock.advance(SignedDuration::from_secs(seconds));
         read.push(secrets.cml_credentials("fleet").await.unwrap());
     }
-    assert!(read == [None, Some(credentials("one")), Some(credentials("one")), Some(credentials("two"))]);
-    assert_eq!(wire.actions(), ["GetSecretValue"; 3]);
-    assert_eq!(wire.asked.lock().unwrap()[0].1, json!({"SecretId": "ccm-test/cml-credentials/fleet"}));
+    let one = Some(CmlLogins::from(credentials("one")));
+    let two = Some(CmlLogins { current: credentials("two"), previous: Some(credentials("one")) });
+    assert!(read == [None, None, one.clone(), one, two]);
+    assert_eq!(wire.actions(), ["GetSecretValue"; 5]);
+    let asked = wire.asked.lock().unwrap();
+    assert_eq!(asked[0].1, json!({"SecretId": "ccm-test/cml-credentials/fleet"}));
+    assert_eq!(asked[2].1, json!({"SecretId": "ccm-test/cml-credentials/fleet", "VersionStage": "AWSPREVIOUS"}));
 }
 
 #[tokio::test]
 async fn a_secret_is_made_when_first_set_even_if_two_do_so_at_once_and_what_was_kept_is_forgotten() {
     let wire = Wire::new([
         stored("one"),
+        no_previous(),
         refusal("ResourceNotFoundException"),
         refusal("ResourceExistsException"),
         (200, json!({})),
         stored("two"),
+        stored("one"),
     ]);
     let secrets = wire.secrets(&clock());
     secrets.cml_credentials("fleet").await.unwrap();
     secrets.set_cml_credentials("fleet", &credentials("two")).await.unwrap();
-    assert!(secrets.cml_credentials("fleet").await.unwrap() == Some(credentials("two")));
-    let actions = ["GetSecretValue", "PutSecretValue", "CreateSecret", "PutSecretValue", "GetSecretValue"];
+    assert!(secrets.cml_credentials("fleet").await.unwrap().unwrap().current == credentials("two"));
+    assert_eq!(wire.actions()[2..5], ["PutSecretValue", "CreateSecret", "PutSecretValue"]);
+    let asked = wire.asked.lock().unwrap();
+    let sent: Value = serde_json::from_str(asked[4].1["SecretString"].as_str().unwrap()).unwrap();
+    assert_eq!(sent, json!({"username": "poller", "password": "two"}));
+}
+
+#[tokio::test]
+async fn a_token_is_kept_under_its_own_name_and_deleted_for_good() {
+    let wire = Wire::new([
+        refusal("ResourceNotFoundException"),
+        (200, json!({})),
+        (200, json!({"SecretString": "abc"})),
+        (200, json!({})),
+        refusal("ResourceNotFoundException"),
+    ]);
+    let secrets = wire.secrets(&clock());
+    let token = LicenseToken("abc".into());
+    secrets.put_token("op-1", &token).await.unwrap();
+    assert!(secrets.token("op-1").await.unwrap() == Some(token));
+    secrets.delete_token("op-1").await.unwrap();
+    secrets.delete_token("op-1").await.unwrap();
+    let actions = ["PutSecretValue", "CreateSecret", "GetSecretValue", "DeleteSecret", "DeleteSecret"];
     assert_eq!(wire.actions(), actions);
     let asked = wire.asked.lock().unwrap();
-    let sent: Value = serde_json::from_str(asked[3].1["SecretString"].as_str().unwrap()).unwrap();
-    assert_eq!(sent, json!({"username": "poller", "password": "two"}));
+    assert_eq!(asked[1].1["Name"], "ccm-test/license-tokens/op-1");
+    let deleted = json!({"SecretId": "ccm-test/license-tokens/op-1", "ForceDeleteWithoutRecovery": true});
+    assert_eq!(asked[3].1, deleted);
 }
 
 #[tokio::test]

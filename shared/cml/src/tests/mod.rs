@@ -16,7 +16,7 @@ mod writes;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::ports::{Clock, CmlAccess, CmlCredentials, CmlTarget, SystemInformation};
+use app::ports::{Clock, CmlAccess, CmlCredentials, CmlLogins, CmlTarget, SystemInformation};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{Timestamp, WorkerId};
@@ -58,8 +58,8 @@ fn target(server: &Server, pin: Option<String>) -> CmlTarget {
     }
 }
 
-fn credentials() -> CmlCredentials {
-    CmlCredentials { username: "fleet-reader".into(), password: "correct horse".into() }
+fn credentials() -> CmlLogins {
+    CmlCredentials { username: "fleet-reader".into(), password: "correct horse".into() }.into()
 }
 
 fn information() -> SystemInformation {
@@ -94,7 +94,7 @@ struct Controller {
     server: Server,
     client: CmlClient,
     target: CmlTarget,
-    credentials: CmlCredentials,
+    credentials: CmlLogins,
 }
 
 impl Controller {

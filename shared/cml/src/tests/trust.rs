@@ -72,8 +72,8 @@ async fn a_token_is_used_until_its_last_minute_and_only_for_its_own_credentials(
     .await;
     let client = client();
     let mut seen = Vec::new();
-    let changed = CmlCredentials { password: "another".into(), ..credentials() };
-    let third = CmlCredentials { password: "a third".into(), ..credentials() };
+    let changed: CmlLogins = CmlCredentials { password: "another".into(), ..credentials().current }.into();
+    let third: CmlLogins = CmlCredentials { password: "a third".into(), ..credentials().current }.into();
     for credentials in [credentials(), credentials(), changed.clone(), changed, third.clone(), third] {
         let reading = client.read(&target, &credentials, &information(), None).await.unwrap();
         assert_eq!(reading.our_user_id.as_deref(), Some("5d4c3b2a-0000-4000-8000-0000000000ff"));
@@ -128,6 +128,51 @@ async fn wrong_credentials_are_denied_in_cml_s_words_and_not_repeated() {
     assert_eq!((error.kind, error.message.as_str()), (CmlErrorKind::Denied, "Authentication failed!"));
     assert!(!format!("{error:?}").contains("horse"));
     assert_eq!(server.requests().len(), 1);
+}
+
+/// Answers as CML does whose user has that password, and which refuses all others.
+fn with_password(password: &'static str) -> impl Fn(&Request) -> Answer {
+    move |request| match request.line.as_str() {
+        SIGN_IN if !request.body.contains(&format!("\"{password}\"")) => {
+            Answer::Whole(403, r#"{"code": 403, "description": "Authentication failed!"}"#.into())
+        }
+        SIGN_IN => Answer::json(&json!(token(86_400))),
+        _ => readings::v2_9(request),
+    }
+}
+
+fn rotated() -> CmlLogins {
+    let previous = credentials().current;
+    CmlLogins { current: CmlCredentials { password: "new".into(), ..previous.clone() }, previous: Some(previous) }
+}
+
+#[tokio::test]
+async fn a_password_that_is_new_here_and_not_yet_in_cml_costs_no_reading_and_no_attempt_each_time() {
+    let (server, target) = pinned(with_password("correct horse")).await;
+    let client = client();
+    for _ in 0..3 {
+        let reading = client.read(&target, &rotated(), &information(), None).await.unwrap();
+        assert_eq!(reading.errors, []);
+    }
+    // The new one refused, then the old one; its token serves the others.
+    assert_eq!(server.count(SIGN_IN), 2);
+}
+
+#[tokio::test]
+async fn once_it_is_new_in_cml_too_the_old_one_is_never_sent_again() {
+    let (server, target) = pinned(with_password("new")).await;
+    let reading = client().read(&target, &rotated(), &information(), None).await.unwrap();
+    assert_eq!(reading.errors, []);
+    assert_eq!(server.count(SIGN_IN), 1);
+    assert!(server.requests().iter().all(|request| !request.body.contains("correct horse")));
+}
+
+#[tokio::test]
+async fn credentials_of_which_both_are_refused_are_denied_in_cml_s_words() {
+    let (server, target) = pinned(with_password("a third")).await;
+    let error = client().read(&target, &rotated(), &information(), None).await.unwrap_err();
+    assert_eq!((error.kind, error.message.as_str()), (CmlErrorKind::Denied, "Authentication failed!"));
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::id::{BackupId, LabId};
-use crate::lab::{LabAction, LabContent};
+use crate::lab::LabAction;
 
 /// Something done to a lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct ImportLabTask {
     pub from: LabSource,
     /// Its title.
     pub title: String,
-    /// When CML was asked last. From then on a lab under the import's own title may be there, and is
+    /// When CML was asked last, machine time. From then on a lab under the import's own title may be there, and is
     /// looked for before CML is asked again: no import is ever sent twice blindly.
     pub asked_at: Option<Timestamp>,
     /// The lab, once it is there.
@@ -60,10 +60,20 @@ pub struct BackUpLabTask {
     pub lab: LabId,
     /// The backup that it becomes: chosen before, so that a repeated step makes no second one.
     pub backup: BackupId,
-    /// Nodes whose running configuration CML was asked to store.
+    /// The ids of nodes whose running configuration CML was asked to store, and has answered of.
     pub extracted: Vec<String>,
-    /// Nodes of which it could not be had, with CML's words.
+    /// Nodes, by label, of which it could not be had, with CML's words.
     pub not_extracted: Vec<(String, String)>,
+    /// In how many runs CML left something without an answer, or without a whole one.
+    pub unanswered: u32,
+}
+
+impl BackUpLabTask {
+    /// Nothing done yet.
+    #[must_use]
+    pub fn new(lab: LabId, backup: BackupId) -> Self {
+        Self { lab, backup, extracted: vec![], not_extracted: vec![], unanswered: 0 }
+    }
 }
 
 /// A registration.
@@ -81,6 +91,10 @@ pub struct RegisterLicenseTask {
     pub reregister: bool,
     /// How far it is.
     pub step: RegisterStep,
+    /// What CML showed of registrations before the token was sent: whatever else it shows is news of ours.
+    pub before: Option<String>,
+    /// CML has taken the token on.
+    pub accepted: bool,
 }
 
 /// How far a registration is.
@@ -103,8 +117,8 @@ pub enum RegisterStep {
 pub struct NoticeTask {
     /// Its headline, 1 to 128 characters.
     pub label: String,
-    /// What is said, at most 8,192 characters.
-    pub content: String,
+    /// What is said, at most 8,192 characters; null takes away what was said under that headline.
+    pub content: Option<String>,
 }
 
 /// The end of a worker, step by step.
@@ -113,11 +127,21 @@ pub struct RetireTask {
     /// How far it is.
     pub step: RetireStep,
     /// Labs still to be saved.
-    pub labs: Vec<LabContent>,
-    /// Backups made.
-    pub backups: Vec<BackupId>,
+    pub labs: Vec<LabId>,
+    /// The one that is being saved, the first of them, with how far that is.
+    pub saving: Option<BackUpLabTask>,
+    /// Labs saved, each with its backup.
+    pub saved: Vec<(LabId, BackupId)>,
     /// Why it is terminated, in words.
     pub reason: String,
+}
+
+impl RetireTask {
+    /// Nothing done yet.
+    #[must_use]
+    pub fn new(reason: String) -> Self {
+        Self { step: RetireStep::List, labs: vec![], saving: None, saved: vec![], reason }
+    }
 }
 
 /// How far the end of a worker is.

@@ -233,7 +233,7 @@ pub struct Operation {
     pub attempts: u32,
     /// What it waits for now, in words.
     pub waiting_for: Option<String>,
-    /// What it achieved.
+    /// What it has achieved, also before its end.
     pub result: Option<OperationResult>,
     /// Why it did not.
     pub error: Option<OperationError>,
@@ -270,10 +270,24 @@ impl Operation {
         }
     }
 
-    /// Ends it with its result.
-    pub fn succeed(&mut self, result: OperationResult, now: Timestamp) {
+    /// Ends it with its result. What earlier steps said and warned of stays, before what the last one has to say.
+    pub fn succeed(&mut self, mut result: OperationResult, now: Timestamp) {
         self.end(OperationStatus::Succeeded, now);
+        let before = self.result.take().unwrap_or_default();
+        result.warnings.splice(0..0, before.warnings);
+        let said: Vec<String> = before.detail.into_iter().chain(result.detail).collect();
+        result.detail = (!said.is_empty()).then(|| said.join(" "));
         self.result = Some(result);
+    }
+
+    /// Warns of something that is done and yet not quite as wanted, once.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        let target = self.target;
+        let result = self.result.get_or_insert_with(|| OperationResult { worker_id: target, ..Default::default() });
+        if !result.warnings.contains(&warning) {
+            result.warnings.push(warning);
+        }
     }
 
     /// Ends it without.

@@ -50,6 +50,7 @@ fn policies() -> impl Strategy<Value = PowerPolicy> {
             metrics_interval,
             check_every,
             check_settled_every,
+            notice_ahead: SignedDuration::from_mins(10),
         },
     )
 }

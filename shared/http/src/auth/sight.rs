@@ -1,5 +1,6 @@
 //! What is not the caller's to see does not exist for them.
 
+use app::use_cases::read_labs::sees_worker;
 use domain::{Sight, WorkerId};
 
 use crate::api::Api;
@@ -7,8 +8,8 @@ use crate::problem::Problem;
 use crate::request::Caller;
 use crate::serve::Incoming;
 
-/// Refuses a worker in the path that the caller does not see. Lists and operations are narrowed where they
-/// are read.
+/// Refuses a worker in the path that the caller does not see, because neither it nor a lab on it is theirs.
+/// Lists and operations are narrowed where they are read.
 ///
 /// # Errors
 /// 404, as for a worker that is not there; 503 when that cannot be read.
@@ -21,5 +22,6 @@ pub(crate) async fn check_sight(api: &Api, caller: &Caller, incoming: &Incoming)
     // A malformed id is for the endpoint to refuse.
     let Ok(id) = text.parse::<WorkerId>() else { return Ok(()) };
     let worker = api.context.store.worker(id).await?;
-    if sight.sees(worker.owner.as_deref()) { Ok(()) } else { Err(Problem::not_found("worker", text)) }
+    let seen = sees_worker(&api.context, &caller.acting_person(), &worker).await?;
+    if seen { Ok(()) } else { Err(Problem::not_found("worker", text)) }
 }

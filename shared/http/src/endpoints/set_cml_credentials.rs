@@ -14,7 +14,6 @@ pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Pro
     let id = request.worker_id()?;
     let asked = asked(request, "set-cml-credentials")?;
     let body: SetCmlCredentials = request.json()?;
-    let secrets = api.secrets.as_deref().ok_or_else(Problem::internal)?;
-    set_cml_credentials(&api.context, secrets, &asked, id, &body.into()).await?;
+    set_cml_credentials(&api.context, api.secrets()?, &asked, id, &body.into()).await?;
     Ok(Response::no_content())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::error::PortError;
-use app::ports::{Clock, Outgoing, Queue, Queues};
+use app::ports::{Clock, Outgoing, Queue, Queues, Timer};
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::auth::{AuthConfig, Authenticator, KeySource, RoleRules};
 use crate::function::{Access, Handler, Trigger};
+use crate::request::BODY_MAX_BYTES;
 use crate::table;
 
 struct NoQueues;
@@ -23,6 +24,16 @@ struct NoQueues;
 impl Queues for NoQueues {
     async fn send(&self, _: Queue, _: Vec<Outgoing>) -> Result<(), PortError> {
         Err(PortError::new("test.send", "there are no queues here"))
+    }
+}
+
+/// Nobody waits here for long.
+struct Never;
+
+#[async_trait]
+impl Timer for Never {
+    async fn after(&self, _: std::time::Duration) {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -63,7 +74,17 @@ impl World {
             Settings::new("123456789012".parse().expect("an account")),
         );
         let auth = Arc::new(Authenticator::new(config, Arc::new(Keys(jwks)), clock));
-        Self { api: Api { context, auth, secrets: None, sealer: None, identity: None }, key }
+        let api = Api {
+            context,
+            auth,
+            controllers: None,
+            timer: Arc::new(Never),
+            secrets: None,
+            files: None,
+            sealer: None,
+            identity: None,
+        };
+        Self { api, key }
     }
 
     fn bearer(&self, role: Role) -> (String, String) {

@@ -3,7 +3,7 @@
 use app::ports::Queue;
 use domain::Role;
 
-use crate::function::{Access, BodySchema, Endpoint, Function, Handler, Port, Trigger, Zone};
+use crate::function::{Access, BodyFormat, BodySchema, Endpoint, Function, Handler, Port, Trigger, Zone};
 
 /// The code of an endpoint, by its module.
 macro_rules! handler {
@@ -33,10 +33,10 @@ pub(super) const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::Operations
 pub(super) const MACHINE_COMMAND: &[Port] =
     &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite, Port::Unseal];
 
-type Parameter = (&'static str, &'static str);
+pub(super) type Parameter = (&'static str, &'static str);
 
-const LIMIT: Parameter = ("limit", "Items a page, 1 to 200; 50 by default.");
-const CURSOR: Parameter = ("cursor", "`next_cursor` of the page before.");
+pub(super) const LIMIT: Parameter = ("limit", "Items a page, 1 to 200; 50 by default.");
+pub(super) const CURSOR: Parameter = ("cursor", "`next_cursor` of the page before.");
 pub(super) const PAGE: &[Parameter] = &[LIMIT, CURSOR];
 pub(super) const WORKER_FILTER: &[Parameter] = &[
     ("region", "Only of this region."),
@@ -86,11 +86,15 @@ impl Function {
     }
 
     pub(super) const fn body(self, schema: &'static str) -> Self {
-        self.takes(BodySchema { name: schema, required: true })
+        self.takes(BodySchema { name: schema, required: true, format: BodyFormat::Json })
     }
 
     pub(super) const fn optional_body(self, schema: &'static str) -> Self {
-        self.takes(BodySchema { name: schema, required: false })
+        self.takes(BodySchema { name: schema, required: false, format: BodyFormat::Json })
+    }
+
+    pub(super) const fn topology(self, schema: &'static str) -> Self {
+        self.takes(BodySchema { name: schema, required: true, format: BodyFormat::Topology })
     }
 
     const fn takes(mut self, body: BodySchema) -> Self {

@@ -71,9 +71,19 @@ pub(super) const ROWS: &[Function] = &[
         ADMIN,
         OPERATION,
         handler!(terminate_worker),
-        "Terminate the instance and see it gone.",
+        "Save its labs, give its seats back, terminate it and see it gone.",
     )
-    .ports(COMMAND),
+    .query(&[
+        ("force", "`true` terminates at once, with all that is on it and its seats; needs a reason."),
+        ("reason", "Why by force, 1 to 200 characters; the event tells it."),
+    ])
+    .ports(&[
+        Port::Issuer,
+        Port::Send(Queue::CmlOperations),
+        Port::Send(Queue::Operations),
+        Port::TableRead,
+        Port::TableWrite,
+    ]),
     http(
         "start-worker",
         ("POST", "/api/workers/{worker_id}/start"),
@@ -148,6 +158,18 @@ pub(super) const ROWS: &[Function] = &[
     .body("SetCmlCredentials")
     .zone(Zone::Cml)
     .ports(&[Port::Issuer, Port::SecretsWrite, Port::TableRead, Port::TableWrite]),
+    http(
+        "set-fleet-cml-credentials",
+        ("PUT", "/api/cml-credentials"),
+        "workers",
+        ADMIN,
+        (204, None),
+        handler!(set_fleet_cml_credentials),
+        "Set the CML user and password for workers without their own; write-only.",
+    )
+    .body("SetCmlCredentials")
+    .zone(Zone::Cml)
+    .ports(&[Port::Issuer, Port::SecretsWrite, Port::TableRead]),
     http(
         "repin-certificate",
         ("POST", "/api/workers/{worker_id}/certificate"),

@@ -1,8 +1,11 @@
 //! What goes over the wire, apart from the domain and from what is stored.
 
+mod backup;
 mod event;
 mod fleet;
 mod identity;
+mod lab;
+mod license;
 mod operation;
 mod session;
 mod worker;
@@ -10,9 +13,12 @@ mod worker_input;
 mod worker_metrics;
 mod worker_power;
 
+pub use backup::{BackupList, BackupView, RestoreLab};
 pub use event::{EventList, EventView};
 pub use fleet::{FleetMetrics, Health};
 pub use identity::{ApiKeyList, ApiKeyView, CreateApiKey, NewApiKey, Whoami};
+pub use lab::{LabLinkView, LabList, LabNodeView, LabResources, LabView, Topology, UpdateLab};
+pub use license::{LicenseFeatureView, LicenseSeats, RegisterLicense, WorkerLicense};
 pub use operation::{OperationList, OperationView};
 pub use session::{Logout, SessionView};
 pub use worker::{WorkerList, WorkerView};
@@ -76,11 +82,20 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         StopWorker,
         SetMonitoring,
         SetCmlCredentials,
+        RegisterLicense,
+        WorkerLicense,
         WorkerView,
         WorkerList,
         WorkerPower,
         SampleList,
         EventList,
+        Topology,
+        UpdateLab,
+        LabView,
+        LabList,
+        RestoreLab,
+        BackupView,
+        BackupList,
         OperationView,
         OperationList,
         Health,

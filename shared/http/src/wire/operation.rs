@@ -34,7 +34,7 @@ pub struct OperationView {
     pub attempts: u32,
     /// What it waits for now.
     pub waiting_for: Option<String>,
-    /// What it achieved, once it succeeded.
+    /// What it has achieved, also before its end.
     pub result: Option<ResultView>,
     /// Why it did not, once it failed or expired.
     pub error: Option<ErrorView>,
@@ -53,6 +53,12 @@ pub struct ResultView {
     pub detail: Option<String>,
     /// What the change costs a month, in US dollars.
     pub monthly_cost_usd: Option<f64>,
+    /// The lab made or acted on.
+    pub lab_id: Option<String>,
+    /// The backup made.
+    pub backup_id: Option<String>,
+    /// What is done and yet not quite as wanted.
+    pub warnings: Vec<String>,
 }
 
 /// Why an operation ended without its result.
@@ -93,6 +99,9 @@ impl From<&Operation> for OperationView {
                 skipped: result.skipped.clone(),
                 detail: result.detail.clone(),
                 monthly_cost_usd: result.monthly_cost_usd,
+                lab_id: result.lab_id.as_ref().map(ToString::to_string),
+                backup_id: result.backup_id.map(|id| id.to_string()),
+                warnings: result.warnings.clone(),
             }),
             error: operation
                 .error

@@ -57,10 +57,12 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
             "ec2:AssignPrivateIpAddresses",
             "ec2:UnassignPrivateIpAddresses",
         ],
-        Port::FilesRead => &["s3:GetObject"],
+        // To be told that a file is not there, and not that it may not be read.
+        Port::FilesRead => &["s3:GetObject", "s3:ListBucket"],
         Port::FilesWrite => &["s3:PutObject", "s3:DeleteObject"],
         Port::SecretsRead => &["secretsmanager:GetSecretValue"],
-        Port::SecretsWrite => &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"],
+        Port::SecretsWrite | Port::TokensWrite => &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"],
+        Port::TokensUse => &["secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret"],
     }
 }
 

@@ -138,10 +138,13 @@ async fn an_operation() {
         "subject": "subject-of-ada"
       },
       "result": {
+        "backup_id": null,
         "detail": null,
         "imported": [],
+        "lab_id": null,
         "monthly_cost_usd": null,
         "skipped": {},
+        "warnings": [],
         "worker_id": "wkr-01kjq5w4e8v6t2m9c3hxk7zr0d"
       },
       "started_at": "2026-03-02T08:00:00.000Z",

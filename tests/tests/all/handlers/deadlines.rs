@@ -56,10 +56,10 @@ async fn hanging() -> World {
 #[tokio::test]
 async fn every_function_answers_before_its_time_is_up() {
     let world = hanging().await;
-    // A token says by itself whose it is: whoami touches nothing for it.
+    // A token says by itself whose it is: these touch nothing for it.
     let touching = FUNCTIONS
         .iter()
-        .filter(|f| f.name != "whoami")
+        .filter(|f| !["whoami", "set-fleet-cml-credentials"].contains(&f.name))
         .filter(|f| f.ports.contains(&Port::TableRead) || f.ports.contains(&Port::TableWrite));
     join_all(touching.map(async |function| {
         let name = function.name;

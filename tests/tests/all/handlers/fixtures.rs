@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use domain::Role;
 use functions::environment::Environment;
 use functions::invoke;
+use http_api::function::{BodyFormat, BodySchema};
 use http_api::{FUNCTIONS, Function, find};
 use serde_json::Value;
 
@@ -39,7 +40,8 @@ pub(super) fn endpoints() -> impl Iterator<Item = &'static Function> {
 
 /// Those that take a JSON body.
 pub(super) fn with_body() -> impl Iterator<Item = &'static Function> {
-    endpoints().filter(|function| function.endpoint().unwrap().body.is_some())
+    let json = |body: BodySchema| body.format == BodyFormat::Json;
+    endpoints().filter(move |function| function.endpoint().unwrap().body.is_some_and(json))
 }
 
 /// The table's row of that name.
@@ -50,6 +52,12 @@ pub(crate) fn function(name: &str) -> &'static Function {
 /// Those that change something.
 pub(super) fn commands() -> impl Iterator<Item = &'static Function> {
     endpoints().filter(|function| function.endpoint().unwrap().method != "GET")
+}
+
+/// Whether it does something to one lab.
+pub(super) fn acts_on_a_lab(function: &Function) -> bool {
+    let endpoint = function.endpoint().unwrap();
+    endpoint.is_change() && endpoint.path.contains("{lab_id}")
 }
 
 /// The environment of a function.
@@ -79,7 +87,8 @@ fn a_fixture_calls_its_own_route_as_api_gateway_would() {
         assert_eq!((&event["routeKey"], &context["routeKey"]), (&route.as_str().into(), &route.as_str().into()));
         let mut path = endpoint.path.to_owned();
         for (name, value) in event["pathParameters"].as_object().into_iter().flatten() {
-            path = path.replace(&format!("{{{name}}}"), value.as_str().unwrap());
+            let value = value.as_str().unwrap();
+            path = path.replace(&format!("{{{name}}}"), value).replace(&format!("{{{name}+}}"), value);
         }
         assert_eq!((&event["rawPath"], &context["http"]["path"]), (&path.as_str().into(), &path.as_str().into()));
         assert_eq!(context["http"]["method"], endpoint.method);
@@ -115,7 +124,7 @@ async fn every_fixture_is_answered() {
         let wrote = if api.items() == before { "" } else { ", wrote" };
         writeln!(answers, "{}: {said}{wrote}", function.name).unwrap();
     }
-    insta::assert_snapshot!(answers, @r"
+    insta::assert_snapshot!(answers, @"
     create-worker: 202, wrote
     import-workers: 202, wrote
     list-workers: 200
@@ -129,7 +138,30 @@ async fn every_fixture_is_answered() {
     get-worker-metrics: 200
     list-worker-events: 200
     set-cml-credentials: 204, wrote
+    set-fleet-cml-credentials: 204
     repin-certificate: 200, wrote
+    list-labs: 200
+    list-worker-labs: 200
+    get-lab: 200
+    download-lab: 200
+    import-lab: 202, wrote
+    refresh-labs: 202, wrote
+    update-lab: 202, wrote
+    delete-lab: 202, wrote
+    start-lab: 202, wrote
+    stop-lab: 202, wrote
+    wipe-lab: 202, wrote
+    back-up-lab: 202, wrote
+    restore-lab: 202, wrote
+    list-backups: 200
+    get-backup: 200
+    download-backup: 200
+    delete-backup: 204, wrote
+    get-license: 200
+    register-license: 202, wrote
+    renew-license: 202, wrote
+    deregister-license: 202, wrote
+    query-cml: 200
     get-worker-power: 200
     get-operation: 200
     list-operations: 200
@@ -151,10 +183,13 @@ async fn every_fixture_is_answered() {
     dispatch-metrics: done
     collect-aws: 0 of the batch failed, wrote
     collect-cml: 0 of the batch failed, wrote
+    dispatch-labs: done
+    collect-labs: 0 of the batch failed, wrote
     dispatch-power: done, wrote
     control-power: 0 of the batch failed, wrote
     run-operation: 0 of the batch failed, wrote
     run-import: 0 of the batch failed, wrote
+    run-cml-operation: 0 of the batch failed
     publish-events: 0 of the batch failed
     record-instance-state: done
     ");

@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod api_keys;
+mod backups;
 mod bad_bodies;
 mod bad_requests;
 mod batches;
@@ -10,6 +11,9 @@ mod credentials;
 mod deadlines;
 mod failures;
 pub(crate) mod fixtures;
+mod labs;
+mod licenses;
+mod pass_through;
 mod preconditions;
 mod sessions;
 mod streams;

@@ -72,8 +72,9 @@ async fn a_key_names_one_request_and_its_operation() {
         assert_eq!(first.status, 202, "{}", function.name);
         let again = call().as_admin().await;
         assert_eq!(again.json()["id"], first.json()["id"], "{}", function.name);
-        let queue = if function.name == "import-workers" { Queue::Imports } else { Queue::Operations };
-        assert_eq!(api.queues.to(queue).len(), 1, "{}", function.name);
+        let queues = [Queue::Operations, Queue::Imports, Queue::CmlOperations];
+        let sent: usize = queues.into_iter().map(|queue| api.queues.to(queue).len()).sum();
+        assert_eq!(sent, 1, "{}", function.name);
         let read = api.get(&first.headers["location"]).as_user().await;
         assert_eq!((read.status, &read.json()["id"]), (200, &first.json()["id"]), "{}", function.name);
     }

@@ -1,6 +1,7 @@
 //! The world behind the functions: everything they may reach, in memory, with a small fleet in it.
 
 pub(super) mod browser;
+pub(crate) mod labs;
 mod seed;
 
 use std::collections::BTreeMap;
@@ -9,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use app::error::PortError;
 use app::ports::{
-    Cml, CmlCredentials, CmlError, CmlTarget, ControllerReading, Files, FirstContact, Item, ItemKey, Outgoing, Page,
-    Query, Queue, Queues, Sealer, Secrets, SystemInformation, Table, TableError, Write,
+    Cml, CmlCredentials, CmlError, CmlLogins, CmlTarget, ControllerReading, Files, FirstContact, Item, ItemKey,
+    LicenseToken, Outgoing, Page, Query, Queue, Queues, Sealer, Secrets, SystemInformation, Table, TableError, Write,
 };
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
@@ -31,7 +32,7 @@ use crate::support::RecordingBus;
 
 #[cfg(feature = "wire")]
 pub(crate) use browser::{NONCE, SESSION};
-pub(crate) use seed::TERMINATED;
+pub(crate) use seed::{TERMINATED, draft};
 pub(super) use seed::{IMPORT, OPERATION, QUEUED, WORKER};
 
 /// What the log may hear, and no caller.
@@ -75,6 +76,7 @@ impl TestWorld {
         browser::seed(&context, &Marked, now()).await;
         let (controllers, instance) = controllers(&cloud, &clock).await;
         let files = Arc::<MemoryFiles>::default();
+        files.put(&labs::file_key(), labs::TOPOLOGY.as_bytes()).await.unwrap();
         let issuer = Arc::new(browser::TestIssuer::new(clock.clone()));
         let world = World {
             context,
@@ -104,7 +106,7 @@ pub(crate) async fn fleet_in(table: Arc<dyn Table>, sealer: &dyn Sealer, begun: 
     browser::seed(&context, sealer, begun).await;
 }
 
-fn cloud(clock: Arc<ManualClock>) -> SimulatedCloud {
+pub(crate) fn cloud(clock: Arc<ManualClock>) -> SimulatedCloud {
     let random = Arc::new(CountingRandom::default());
     SimulatedCloud::open(Documents::in_memory().unwrap(), clock, random, Arc::new(SteadyLoad)).unwrap()
 }
@@ -188,23 +190,49 @@ impl Queues for Sent {
 }
 
 /// Secrets in memory.
-pub(super) struct Kept(Mutex<BTreeMap<String, CmlCredentials>>);
+pub(crate) struct Kept {
+    logins: Mutex<BTreeMap<String, CmlLogins>>,
+    tokens: Mutex<BTreeMap<String, LicenseToken>>,
+}
 
 impl Default for Kept {
     fn default() -> Self {
         let fleet = CmlCredentials { username: POLLER_USERNAME.into(), password: POLLER_PASSWORD.into() };
-        Self(Mutex::new(BTreeMap::from([("fleet".to_owned(), fleet)])))
+        Self { logins: Mutex::new(BTreeMap::from([("fleet".to_owned(), fleet.into())])), tokens: Mutex::default() }
+    }
+}
+
+impl Kept {
+    /// The references of the tokens that are kept.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.tokens.lock().unwrap().keys().cloned().collect()
     }
 }
 
 #[async_trait]
 impl Secrets for Kept {
-    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlCredentials>, PortError> {
-        Ok(self.0.lock().unwrap().get(reference).cloned())
+    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlLogins>, PortError> {
+        Ok(self.logins.lock().unwrap().get(reference).cloned())
     }
 
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError> {
-        self.0.lock().unwrap().insert(reference.to_owned(), credentials.clone());
+        let mut logins = self.logins.lock().unwrap();
+        let previous = logins.remove(reference).map(|before| before.current);
+        logins.insert(reference.to_owned(), CmlLogins { current: credentials.clone(), previous });
+        Ok(())
+    }
+
+    async fn put_token(&self, reference: &str, token: &LicenseToken) -> Result<(), PortError> {
+        self.tokens.lock().unwrap().insert(reference.to_owned(), token.clone());
+        Ok(())
+    }
+
+    async fn token(&self, reference: &str) -> Result<Option<LicenseToken>, PortError> {
+        Ok(self.tokens.lock().unwrap().get(reference).cloned())
+    }
+
+    async fn delete_token(&self, reference: &str) -> Result<(), PortError> {
+        self.tokens.lock().unwrap().remove(reference);
         Ok(())
     }
 }
@@ -242,7 +270,7 @@ impl LoadSource for SteadyLoad {
 
 /// The controller of the one instance that runs, long booted; and that instance.
 async fn controllers(cloud: &SimulatedCloud, clock: &Arc<ManualClock>) -> (Controllers, String) {
-    let random = Arc::new(CountingRandom::default());
+    let random = Arc::new(labs::LabRandom::default());
     let controllers = Controllers::new(Documents::in_memory().unwrap(), clock.clone(), clock.clone(), random);
     let running = cloud.running().remove(0);
     let instance = RunningInstance {
@@ -252,6 +280,8 @@ async fn controllers(cloud: &SimulatedCloud, clock: &Arc<ManualClock>) -> (Contr
         vcpus: 48,
     };
     controllers.sync(&[instance]).await;
+    let lab = controllers.seed_lab(&running.instance_id, "BGP basics", 2, false).unwrap();
+    assert_eq!(lab, labs::LAB, "the lab that the table has");
     (controllers, running.instance_id)
 }
 
@@ -311,7 +341,7 @@ impl Cml for QuietController {
     async fn read(
         &self,
         _: &CmlTarget,
-        _: &CmlCredentials,
+        _: &CmlLogins,
         information: &SystemInformation,
         _: Option<Timestamp>,
     ) -> Result<ControllerReading, CmlError> {

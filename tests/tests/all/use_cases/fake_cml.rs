@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use app::error::PortError;
 use app::ports::{
-    Cml, CmlCredentials, CmlError, CmlErrorKind, CmlTarget, ControllerReading, FirstContact, Secrets, SystemInformation,
+    Cml, CmlCredentials, CmlError, CmlErrorKind, CmlLogins, CmlTarget, ControllerReading, FirstContact, LicenseToken,
+    Secrets, SystemInformation,
 };
 use async_trait::async_trait;
 use domain::Timestamp;
@@ -88,7 +89,7 @@ impl Cml for FakeCml {
     async fn read(
         &self,
         target: &CmlTarget,
-        _: &CmlCredentials,
+        _: &CmlLogins,
         information: &SystemInformation,
         telemetry_after: Option<Timestamp>,
     ) -> Result<ControllerReading, CmlError> {
@@ -119,12 +120,24 @@ pub(super) struct FleetSecret;
 
 #[async_trait]
 impl Secrets for FleetSecret {
-    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlCredentials>, PortError> {
+    async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlLogins>, PortError> {
         let fleet = CmlCredentials { username: "ccm".into(), password: "of-the-fleet".into() };
-        Ok((reference == "fleet").then_some(fleet))
+        Ok((reference == "fleet").then(|| fleet.into()))
     }
 
     async fn set_cml_credentials(&self, _: &str, _: &CmlCredentials) -> Result<(), PortError> {
         Err(PortError::new("secrets.Put", "read only"))
+    }
+
+    async fn put_token(&self, _: &str, _: &LicenseToken) -> Result<(), PortError> {
+        Err(PortError::new("secrets.Put", "read only"))
+    }
+
+    async fn token(&self, _: &str) -> Result<Option<LicenseToken>, PortError> {
+        Ok(None)
+    }
+
+    async fn delete_token(&self, _: &str) -> Result<(), PortError> {
+        Ok(())
     }
 }

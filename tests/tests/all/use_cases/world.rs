@@ -60,6 +60,8 @@ impl World {
         let (table, queue) = (Arc::<TestTable>::default(), Arc::<Mailbox>::default());
         let mut settings = Settings::new("123456789012".parse().unwrap());
         settings.default_instance_type = "c5.2xlarge".into();
+        // Nothing here is done at controllers.
+        settings.power.notice_ahead = SignedDuration::ZERO;
         choose(&mut settings);
         let ctx = Context::new(table.clone(), queue.clone(), clock.clone(), clock.clone(), random, settings);
         let ec2 = Ec2View::of(cloud.clone());

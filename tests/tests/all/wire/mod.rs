@@ -7,6 +7,7 @@ mod ec2;
 mod events;
 mod fault_proxy;
 mod faults;
+mod files;
 mod keycloak;
 mod lambda;
 mod log_search;

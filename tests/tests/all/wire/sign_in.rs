@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use app::error::PortError;
-use app::ports::{Clock, Outgoing, Queue, Queues};
+use app::ports::{Clock, Outgoing, Queue, Queues, Timer};
 use app::testing::{CountingRandom, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;
@@ -15,6 +15,16 @@ use http_api::serve::{Incoming, serve};
 use http_api::{Api, Response};
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
+
+/// Nothing here waits for controllers.
+struct Never;
+
+#[async_trait]
+impl Timer for Never {
+    async fn after(&self, _: Duration) {
+        std::future::pending::<()>().await;
+    }
+}
 
 /// The functions that stand for all that need a role, and the least that each needs.
 const BY_ROLE: [&str; 3] = ["list-workers", "start-worker", "terminate-worker"];
@@ -41,7 +51,10 @@ impl Believer {
         let (table, random) = (Arc::<MemoryTable>::default(), Arc::<CountingRandom>::default());
         let context = Context::new(table, Arc::new(NoQueues), clock.clone(), clock.clone(), random, settings);
         let auth = Arc::new(Authenticator::new(config, keys, clock.clone()));
-        Self { api: Api { context, auth, secrets: None, sealer: None, identity: None }, clock }
+        let timer = Arc::new(Never);
+        let api =
+            Api { context, auth, timer, controllers: None, files: None, secrets: None, sealer: None, identity: None };
+        Self { api, clock }
     }
 
     /// The answer to a call of that function, about a worker that does not exist.

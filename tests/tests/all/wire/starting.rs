@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use app::message::{CollectCml, Message};
-use app::ports::{Clock, Queue};
-use aws::{DynamoTable, KmsSealer};
+use app::ports::{Clock, Files, Queue};
+use aws::{DynamoTable, KmsSealer, S3Files};
 use axum::Router;
 use axum::routing::{get, post};
 use domain::{Role, SignedDuration};
@@ -68,6 +68,13 @@ impl Ground {
         // Only those that the template would give it.
         for (variable, url) in found {
             variables.entry(variable).and_modify(|value| *value = url);
+        }
+        if let Some(bucket) = variables.get_mut("FILES_BUCKET") {
+            *bucket = format!("{test}-files-{}-{number}", std::process::id());
+            let s3 = aws_sdk_s3::Client::new(&aws::sdk_config_for(&url));
+            s3.create_bucket().bucket(bucket.as_str()).send().await.unwrap();
+            let files = S3Files::new(s3, bucket.clone());
+            files.put(&world::labs::file_key(), world::labs::TOPOLOGY.as_bytes()).await.unwrap();
         }
         variables.insert("TABLE_NAME".into(), name);
         variables.insert("AWS_ENDPOINT_URL".into(), url);

@@ -20,7 +20,7 @@ use domain::activity::TelemetryEvent;
 use domain::metrics::CmlReading;
 use domain::{Timestamp, WorkerId};
 
-use super::CmlCredentials;
+use super::CmlLogins;
 
 pub use definitions::{CmlDefinitions, ImageDefinition, NodeDefinition};
 pub use error::{CmlError, CmlErrorKind};
@@ -60,7 +60,7 @@ pub struct CmlAccess<'a> {
     /// Which controller.
     pub target: &'a CmlTarget,
     /// As whom.
-    pub credentials: &'a CmlCredentials,
+    pub credentials: &'a CmlLogins,
 }
 
 /// `GET /system_information`, which needs no credentials.
@@ -109,7 +109,7 @@ pub trait Cml: Send + Sync {
     async fn read(
         &self,
         target: &CmlTarget,
-        credentials: &CmlCredentials,
+        credentials: &CmlLogins,
         information: &SystemInformation,
         telemetry_after: Option<Timestamp>,
     ) -> Result<ControllerReading, CmlError>;

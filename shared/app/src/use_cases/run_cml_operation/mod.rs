@@ -11,13 +11,17 @@ mod retire;
 
 use async_trait::async_trait;
 use domain::OperationId;
+use domain::operation::cml::{ImportLabTask, LabSource};
 use domain::operation::{Operation, Task};
 
 use super::controller::{CmlPorts, reach};
+use super::import_lab::forget_topology;
 use super::operation_run::{Progress, Steps, run};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::Queue;
+
+pub(super) use act_on_lab::is_no_lab;
 
 /// Runs one operation at a controller. An ended or unknown one is done already.
 ///
@@ -56,6 +60,19 @@ impl Steps for AtController<'_> {
             Task::DeregisterLicense => license::deregister(ctx, ports, &way, operation).await,
             Task::PostNotice(task) => notice::advance(ctx, ports, &way, operation, &task).await,
             other => Ok(Progress::failed("not_for_cml", format!("{} is not done at a controller.", other.kind()))),
+        }
+    }
+
+    async fn tidy_up(&self, _: &Context, operation: &Operation) -> Result<(), AppError> {
+        match &operation.task {
+            Task::RegisterLicense(task) => {
+                self.0.secrets.delete_token(&task.token_ref).await.map_err(AppError::Unavailable)
+            }
+            Task::ImportLab(ImportLabTask { from: LabSource::Topology(key), .. }) => {
+                forget_topology(self.0.files, key).await;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 }

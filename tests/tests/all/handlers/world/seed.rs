@@ -44,6 +44,7 @@ fn ada() -> Actor {
 pub(super) async fn fleet(context: &Context, cloud: &SimulatedCloud) {
     running(context, cloud).await;
     signing_key(context).await;
+    super::labs::seed(context).await;
     let events = vec![
         WorkerEvent::Created,
         status(WorkerStatus::Pending, WorkerStatus::Terminated, None),
@@ -148,7 +149,7 @@ fn status(from: WorkerStatus, to: WorkerStatus, running_since: Option<Timestamp>
     WorkerEvent::StatusChanged { from, to, detail: None, reason: None, running_since }
 }
 
-fn draft(id: &str, name: &str, created_at: Timestamp) -> Worker {
+pub(crate) fn draft(id: &str, name: &str, created_at: Timestamp) -> Worker {
     Worker {
         id: worker_id(id),
         version: 0,

@@ -1,0 +1,250 @@
+//! Read labs: lists of them, and one with what its controller shows of it now.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::lab::Lab;
+use domain::session::Person;
+use domain::worker::{Worker, WorkerStatus};
+use domain::{LabId, Sight, WorkerId};
+use futures::future::{Either, select};
+
+use super::controller::{NoWay, Way, reach};
+use super::lab_access::sees_lab;
+use super::run_cml_operation::is_no_lab;
+use crate::context::Context;
+use crate::error::{AppError, PortError};
+use crate::ports::{
+    CmlAccess, CmlError, CmlNode, CmlState, Controllers, Secrets, SimulationStatistics, Timer, TopologyLink,
+};
+use crate::store::Listed;
+
+/// Pages read for one answer when little of them is seen.
+const PAGES_PER_ANSWER: usize = 10;
+/// How long a controller may take to show a lab; then what was read last is all there is to say.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The largest topology that is handed out: in base64 or JSON escapes it must fit in Lambda's answer of 6 MB.
+const DOWNLOAD_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a controller shows of a lab now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiveLab {
+    /// Its nodes as they run.
+    pub nodes: Vec<CmlNode>,
+    /// Its links.
+    pub links: Vec<TopologyLink>,
+    /// What it uses.
+    pub usage: LabUsage,
+}
+
+/// What a lab uses. What CML does not tell is null.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LabUsage {
+    /// CPU in percent of one processor, all nodes together.
+    pub cpu_percent: Option<f64>,
+    /// Memory given to its running nodes, in MiB; null when a node has its definition's, which is not asked.
+    pub memory_mib: Option<u64>,
+    /// Bytes read from the nodes' first disks since their start.
+    pub disk_read_bytes: Option<f64>,
+    /// Bytes written to them.
+    pub disk_written_bytes: Option<f64>,
+}
+
+/// A page of the labs of all workers that the person sees, by title. A terminated worker has none.
+///
+/// # Errors
+/// The cursor is not one of this list, or the table failed.
+pub async fn list_labs(
+    ctx: &Context,
+    person: &Person,
+    limit: u32,
+    cursor: Option<String>,
+) -> Result<Listed<Lab>, AppError> {
+    let (mut items, mut next): (Vec<Lab>, _) = (Vec::new(), cursor);
+    for _ in 0..PAGES_PER_ANSWER {
+        let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
+        let page = ctx.store.list_labs(missing, next).await?;
+        items.extend(only_seen(ctx, person, page.items).await?);
+        next = page.next;
+        if next.is_none() || items.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok(Listed { items, next })
+}
+
+async fn only_seen(ctx: &Context, person: &Person, labs: Vec<Lab>) -> Result<Vec<Lab>, AppError> {
+    let mut ids: Vec<WorkerId> = labs.iter().map(|lab| lab.worker_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let workers: BTreeMap<WorkerId, Worker> = ctx.store.workers(&ids).await?;
+    let seen = |lab: &Lab| {
+        workers
+            .get(&lab.worker_id)
+            .is_some_and(|worker| worker.status != WorkerStatus::Terminated && sees(ctx, person, worker, lab))
+    };
+    Ok(labs.into_iter().filter(seen).collect())
+}
+
+fn sees(ctx: &Context, person: &Person, worker: &Worker, lab: &Lab) -> bool {
+    sees_lab(ctx, person, worker.owner.as_deref(), lab.owner_username.as_deref())
+}
+
+/// A page of the labs of one worker that the person sees, by id.
+///
+/// # Errors
+/// The worker does not exist, the cursor is not one of this list, or the table failed.
+pub async fn list_worker_labs(
+    ctx: &Context,
+    person: &Person,
+    id: WorkerId,
+    limit: u32,
+    cursor: Option<String>,
+) -> Result<Listed<Lab>, AppError> {
+    let worker = ctx.store.worker(id).await?;
+    if worker.status == WorkerStatus::Terminated {
+        return Ok(Listed { items: vec![], next: None });
+    }
+    let (mut items, mut next): (Vec<Lab>, _) = (Vec::new(), cursor);
+    for _ in 0..PAGES_PER_ANSWER {
+        let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
+        let page = ctx.store.worker_labs(id, missing, next).await?;
+        items.extend(page.items.into_iter().filter(|lab| sees(ctx, person, &worker, lab)));
+        next = page.next;
+        if next.is_none() || items.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok(Listed { items, next })
+}
+
+/// Whether somebody sees a worker: it is theirs, or a lab on it is.
+///
+/// # Errors
+/// The table failed.
+pub async fn sees_worker(ctx: &Context, person: &Person, worker: &Worker) -> Result<bool, AppError> {
+    let sight = ctx.settings.visibility.of(person);
+    if sight == Sight::Everything || sight.sees(worker.owner.as_deref()) {
+        return Ok(true);
+    }
+    let labs = ctx.store.all_worker_labs(worker.id).await?;
+    Ok(labs.iter().any(|lab| sees(ctx, person, worker, lab)))
+}
+
+/// The lab as it was read last, on its worker, for somebody who sees it.
+async fn seen_lab(ctx: &Context, person: &Person, worker: WorkerId, id: &LabId) -> Result<(Worker, Lab), AppError> {
+    let (worker, lab) = futures::try_join!(ctx.store.worker(worker), ctx.store.lab(worker, id))?;
+    if sees(ctx, person, &worker, &lab) { Ok((worker, lab)) } else { Err(no_lab(id)) }
+}
+
+fn no_lab(id: &LabId) -> AppError {
+    AppError::NotFound { kind: "lab", id: id.to_string() }
+}
+
+/// A lab as it was read last, and as its controller shows it now, when it does so in time.
+///
+/// # Errors
+/// It is not known or not theirs to see, or the table failed.
+pub async fn get_lab(
+    ctx: &Context,
+    (controllers, secrets, timer): (&dyn Controllers, &dyn Secrets, &dyn Timer),
+    person: &Person,
+    worker: WorkerId,
+    id: &LabId,
+) -> Result<(Lab, Option<LiveLab>), AppError> {
+    let (worker, lab) = seen_lab(ctx, person, worker, id).await?;
+    let asking = Box::pin(live(ctx, controllers, secrets, &worker, id));
+    let live = match select(asking, timer.after(PATIENCE)).await {
+        Either::Left((live, _)) => live,
+        Either::Right(_) => {
+            tracing::info!(worker_id = %worker.id, "the controller does not show the lab in time");
+            None
+        }
+    };
+    Ok((lab, live))
+}
+
+async fn live(
+    ctx: &Context,
+    controllers: &dyn Controllers,
+    secrets: &dyn Secrets,
+    worker: &Worker,
+    id: &LabId,
+) -> Option<LiveLab> {
+    let way = match reach(ctx, secrets, worker).await {
+        Ok(Ok(way)) => way,
+        Ok(Err(why)) => {
+            tracing::info!(worker_id = %worker.id, why = why.message(), "the lab is shown as it was read last");
+            return None;
+        }
+        Err(error) => {
+            tracing::warn!(worker_id = %worker.id, %error, "the lab is shown as it was read last");
+            return None;
+        }
+    };
+    let shown = show(controllers, way.access(), id.as_str()).await;
+    shown
+        .inspect_err(|error| tracing::info!(worker_id = %worker.id, %error, "the lab is shown as it was read last"))
+        .ok()
+}
+
+async fn show(controllers: &dyn Controllers, access: CmlAccess<'_>, id: &str) -> Result<LiveLab, CmlError> {
+    let statistics = async { Ok(controllers.simulation_statistics(access, id).await.ok()) };
+    let (nodes, topology, states, statistics) = futures::try_join!(
+        controllers.nodes(access, id),
+        controllers.lab_topology(access, id),
+        controllers.lab_element_states(access, id),
+        statistics,
+    )?;
+    let links = topology.links.into_iter().map(|link| {
+        let state = states.links.get(&link.id).cloned().or_else(|| link.state.clone());
+        TopologyLink { state, ..link }
+    });
+    let usage = usage(&nodes, statistics.as_ref());
+    Ok(LiveLab { links: links.collect(), usage, nodes })
+}
+
+fn usage(nodes: &[CmlNode], statistics: Option<&SimulationStatistics>) -> LabUsage {
+    let sum = |of: fn(&crate::ports::NodeStatistics) -> Option<f64>| {
+        statistics.and_then(|statistics| statistics.nodes.iter().map(of).sum::<Option<f64>>())
+    };
+    let running = |node: &&CmlNode| {
+        matches!(node.state, Some(CmlState::Started | CmlState::Booted | CmlState::Starting | CmlState::Queued))
+    };
+    LabUsage {
+        cpu_percent: sum(|node| node.cpu_percent),
+        memory_mib: nodes.iter().filter(running).map(|node| node.memory_mib.map(u64::from)).sum(),
+        disk_read_bytes: sum(|node| node.disk_read_bytes),
+        disk_written_bytes: sum(|node| node.disk_written_bytes),
+    }
+}
+
+/// A lab's topology as YAML, just read from its controller.
+///
+/// # Errors
+/// It is not known or not theirs to see, its controller cannot be asked now or at all, or it refuses.
+pub async fn download_lab(
+    ctx: &Context,
+    (controllers, secrets): (&dyn Controllers, &dyn Secrets),
+    person: &Person,
+    worker: WorkerId,
+    id: &LabId,
+) -> Result<(Lab, String), AppError> {
+    let (worker, lab) = seen_lab(ctx, person, worker, id).await?;
+    let way: Way = match reach(ctx, secrets, &worker).await? {
+        Ok(way) => way,
+        Err(NoWay::NotYet(why)) => {
+            return Err(AppError::Unavailable(PortError::new("cml.reach", why)));
+        }
+        Err(NoWay::NotRunning(why) | NoWay::Closed(why)) => return Err(AppError::Conflict(why)),
+    };
+    let yaml = match controllers.download_lab(way.access(), id.as_str()).await {
+        Err(error) if is_no_lab(&error) => return Err(no_lab(id)),
+        yaml => yaml?,
+    };
+    if yaml.len() > DOWNLOAD_MAX_BYTES {
+        let why = format!("the lab's file has {} bytes, more than can be answered; back it up instead", yaml.len());
+        return Err(AppError::Conflict(why));
+    }
+    Ok((lab, yaml))
+}

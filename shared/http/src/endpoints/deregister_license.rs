@@ -1,0 +1,14 @@
+//! `DELETE /api/workers/{worker_id}/license`
+
+use app::use_cases::license_commands::deregister_license;
+
+use super::{accepted, asked};
+use crate::api::Api;
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::response::Response;
+
+pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let id = request.worker_id()?;
+    Ok(accepted(&deregister_license(&api.context, &asked(request, "deregister-license")?, id).await?))
+}

@@ -1,0 +1,11 @@
+//! What is done with labs, driven as queues drive it, at simulated controllers over TLS on loopback.
+
+mod acting;
+mod backups;
+mod importing;
+mod licenses;
+mod listing;
+mod notices;
+mod refusals;
+mod retiring;
+mod world;
