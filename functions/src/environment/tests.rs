@@ -1,8 +1,9 @@
 use super::*;
 
-const COMMON: [(&str, &str); 5] = [
+const COMMON: [(&str, &str); 6] = [
     ("TABLE_NAME", "ccm"),
     ("HOME_ACCOUNT_ID", "111111111111"),
+    ("QUEUE_URL_CML_OPERATIONS", "http://127.0.0.1/q"),
     ("QUEUE_URL_METRICS_AWS", "http://127.0.0.1/q"),
     ("QUEUE_URL_METRICS_CML", "http://127.0.0.1/q"),
     ("QUEUE_URL_OPERATIONS", "http://127.0.0.1/q"),
@@ -84,6 +85,15 @@ fn a_region_has_its_own_image_name_or_the_default_one() {
     let settings = settings(&[("AMI_NAMES_BY_REGION", names), ("DEFAULT_AMI_NAME", "cml-2.8*")]).unwrap();
     let name = |region: &str| settings.ami_name(&region.parse().unwrap()).to_owned();
     assert_eq!(["eu-west-1", "ap-south-1", "us-east-1"].map(name), ["cml-2.9*", "cml-beta", "cml-2.8*"]);
+}
+
+#[test]
+fn people_are_told_of_a_stop_so_many_minutes_before_or_not_at_all() {
+    let ahead = |minutes| settings(&[("STOP_NOTICE_MINUTES", minutes)]).map(|settings| settings.power.notice_ahead);
+    assert_eq!(ahead("25").unwrap(), SignedDuration::from_mins(25));
+    assert_eq!(ahead("0").unwrap(), SignedDuration::ZERO);
+    assert!(ahead("-1").unwrap_err().to_string().contains("STOP_NOTICE_MINUTES"));
+    assert_eq!(settings(&[]).unwrap().power.notice_ahead, SignedDuration::from_mins(10));
 }
 
 #[test]

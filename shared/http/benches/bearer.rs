@@ -53,8 +53,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     );
     let auth = Arc::new(Authenticator::new(config, Arc::new(Keys(jwks)), clock));
     let timer = Arc::new(Nothing);
-    let api =
-        Api { context, auth, timer, controllers: None, files: None, secrets: None, sealer: None, identity: None };
+    let api = Api { context, auth, timer, controllers: None, files: None, secrets: None, sealer: None, identity: None };
     World { api, token: token(&private), public }
 });
 

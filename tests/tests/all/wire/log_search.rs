@@ -20,7 +20,14 @@ const PATTERNS: [(&str, &str); 4] = [
 ];
 
 /// Secrets of the fixtures and of the simulated world, which look like nothing.
-const KNOWN: [&str; 4] = [world::SESSION, "an example, not a secret", "ccm-poller-password", "the-refresh-token-"];
+const KNOWN: [&str; 6] = [
+    world::SESSION,
+    "an example, not a secret",
+    "anExampleNotAToken",
+    "ccm-poller-password",
+    "simulated-smart-account-token",
+    "the-refresh-token-",
+];
 
 /// Names of the logs that a whole run leaves, by their beginning.
 const LOGS: [&str; 4] = ["in-process", "lambda-", "local-", "browser-"];
