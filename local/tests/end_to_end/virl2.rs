@@ -102,6 +102,12 @@ fn live_and_compare(version: &str) {
     let lab = format!("{worker}/labs/{imported}");
     let shown = product.get(&format!("{worker}/cml/labs/{imported}"));
     assert_eq!((&shown["lab_title"], &shown["state"]), (&json!("Imported"), &json!("STARTED")));
+    // Its web server answers twice for the controller, which is waited out; what is taken back never happens.
+    let faults = format!("{controller}/faults");
+    product.pull(Method::POST, &faults, &json!({ "fault": "absent", "count": null }));
+    product.pull(Method::DELETE, &faults, &Value::Null);
+    let twice = json!({ "fault": "bad_gateway", "count": 2, "method": "PUT", "path": "/labs/*/stop" });
+    product.pull(Method::POST, &faults, &twice);
     for (action, state) in [("stop", "STOPPED"), ("wipe", "DEFINED_ON_CORE"), ("start", "STARTED")] {
         succeeded(&product.operate(Method::POST, &format!("{lab}/{action}"), &Value::Null));
         let seen = labs_as_cisco_sees_them(&access, true);

@@ -258,7 +258,11 @@ fn problems(function: &Function, endpoint: &Endpoint) -> Vec<(u16, &'static str)
         (403, "The page that sends the cookie is of another site.", by_origin),
         (403, "The identity provider's token gives no role here.", function.name == "callback"),
         (404, "There is no such thing.", path_parameters(endpoint).next().is_some()),
-        (409, "The current state stands in the way.", endpoint.is_change() || matches!(function.name, "download-lab" | "query-cml")),
+        (
+            409,
+            "The current state stands in the way.",
+            endpoint.is_change() || matches!(function.name, "download-lab" | "query-cml"),
+        ),
         (412, "If-Match is not the current version.", takes_version(endpoint)),
         (413, "The body is too large.", has_body),
         (415, "The body is of another type.", has_body),
