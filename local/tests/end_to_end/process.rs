@@ -121,7 +121,7 @@ impl Product {
 
     /// The same, again and again while it is too soon (429).
     #[cfg(feature = "wire")]
-    pub(crate) fn retried(&self, method: reqwest::Method, path: &str, body: &Value) -> Value {
+    pub(crate) fn retried(&self, method: &reqwest::Method, path: &str, body: &Value) -> Value {
         let begun = Instant::now();
         loop {
             let answer = self.send(method.clone(), path, body);

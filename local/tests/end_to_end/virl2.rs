@@ -49,7 +49,7 @@ fn succeeded(operation: &Value) -> &Value {
 /// The labs of the worker, read anew: in the same form as the script prints them.
 fn labs_as_we_see_them(product: &Product, worker: &str) -> serde_json::Map<String, Value> {
     // Asked again within 10 s of machine time it is too soon; what is asked for is the same.
-    let refreshed = product.retried(Method::POST, &format!("{worker}/labs/refresh"), &Value::Null);
+    let refreshed = product.retried(&Method::POST, &format!("{worker}/labs/refresh"), &Value::Null);
     succeeded(&product.ended(&refreshed));
     let listed = product.get(&format!("{worker}/labs?limit=200"));
     let lab = |listed: &Value| {
@@ -74,14 +74,14 @@ fn labs_as_we_see_them(product: &Product, worker: &str) -> serde_json::Map<Strin
 
 fn live_and_compare(version: &str) {
     std::fs::write(log_file("virl2.secrets"), LICENCE_TOKEN).expect("a note for the search of logs");
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a folder");
     let product = Product::start_with(data.path(), |command| command.args(["--speed", SPEED]));
     // So that nobody stops it while it is used.
     let body = json!({ "name": "lab-1", "region": "us-east-1", "idle_timeout_minutes": 10_080 });
     let made = product.operate(Method::POST, "/api/workers", &body);
-    let worker = format!("/api/workers/{}", succeeded(&made)["result"]["worker_id"].as_str().unwrap());
+    let worker = format!("/api/workers/{}", succeeded(&made)["result"]["worker_id"].as_str().expect("an id"));
     let ready = product.wait_for(&worker, "ready", |worker| worker["service_status"] == "available");
-    let controller = format!("/dev/cml/{}", ready["instance_id"].as_str().unwrap());
+    let controller = format!("/dev/cml/{}", ready["instance_id"].as_str().expect("an id"));
     product.pull(Method::PUT, &format!("{controller}/version"), &json!({ "version": version }));
     let access = product.get(&controller);
     assert_eq!(access["version"], version);
@@ -98,7 +98,7 @@ fn live_and_compare(version: &str) {
     assert_eq!(labs_as_we_see_them(&product, &worker), seen);
 
     // What is done through our API, Cisco's client sees.
-    let imported = seen.iter().find(|(_, lab)| lab["title"] == "Imported").unwrap().0;
+    let imported = seen.iter().find(|(_, lab)| lab["title"] == "Imported").expect("the lab").0;
     let lab = format!("{worker}/labs/{imported}");
     let shown = product.get(&format!("{worker}/cml/labs/{imported}"));
     assert_eq!((&shown["lab_title"], &shown["state"]), (&json!("Imported"), &json!("STARTED")));
