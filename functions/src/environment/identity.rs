@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use app::ports::Sealed;
 use aws::KmsSealer;
 use aws_config::SdkConfig;
 use http_api::{Function, Port};
@@ -19,9 +20,10 @@ pub(super) fn equip(
     if has(Port::SignIn) {
         world.identity = Some(Arc::new(OidcClient::new(provider(environment)?, Arc::new(SystemClock))?));
     }
-    if has(Port::Seal) || has(Port::Unseal) {
+    if Sealed::ALL.into_iter().any(|what| has(Port::Seal(what)) || has(Port::Unseal(what))) {
         let client = aws_sdk_kms::Client::new(config);
-        world.sealer = Some(Arc::new(KmsSealer::new(client, environment.required("KMS_KEY_ID")?)));
+        world.sealer =
+            Some(Arc::new(KmsSealer::new(client, environment.required("KMS_KEY_ID")?, Arc::new(SystemClock))));
     }
     Ok(())
 }

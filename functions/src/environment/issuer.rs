@@ -34,7 +34,7 @@ pub(super) fn authenticator(
         issuer: environment.required("OIDC_ISSUER")?,
         roles: roles(environment, &audiences)?,
         audiences,
-        leeway_secs: environment.parsed("OIDC_LEEWAY_SECS", 60, "must be a whole number of seconds")?,
+        leeway_secs: leeway_secs(environment)?,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let keys = StoredKeys::new(
@@ -45,6 +45,15 @@ pub(super) fn authenticator(
         function.ports.contains(&Port::TableWrite),
     );
     Ok(Authenticator::new(config, Arc::new(keys), clock))
+}
+
+/// At most five minutes: a larger one would be a way to switch the expiry off.
+fn leeway_secs(environment: &Environment<'_>) -> Result<u64, EnvironmentError> {
+    const NAME: &str = "OIDC_LEEWAY_SECS";
+    let message = "must be a whole number of seconds, 0 to 300";
+    let secs = environment.parsed(NAME, 60, message)?;
+    let wrong = || EnvironmentError::Wrong { name: NAME.into(), message: message.into() };
+    if secs <= 300 { Ok(secs) } else { Err(wrong()) }
 }
 
 /// Where roles are (`OIDC_ROLE_CLAIMS`: JSON pointers, separated by commas) and what they are called there

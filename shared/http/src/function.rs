@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::Role;
 use futures::future::BoxFuture;
 
-use app::ports::Queue;
+use app::ports::{Queue, Sealed};
 
 use crate::api::Api;
 use crate::problem::Problem;
@@ -85,9 +85,9 @@ pub enum Port {
     /// Sends people to the issuer, and fetches and revokes their tokens there.
     SignIn,
     /// Encrypts what only we may read.
-    Seal,
+    Seal(Sealed),
     /// Decrypts it.
-    Unseal,
+    Unseal(Sealed),
 }
 
 /// What starts a function.
@@ -143,6 +143,8 @@ pub struct Endpoint {
     pub group: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// What it is about belongs to somebody: users reach what is theirs, and nobody else's.
+    pub of_owner: bool,
     /// The body it takes.
     pub body: Option<BodySchema>,
     /// Query parameters: name, what.

@@ -18,7 +18,7 @@ pub use ec2::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusCh
 pub use events::{CloudEvent, Events, Publication};
 pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};
 pub use queues::{Outgoing, Queue, Queues};
-pub use sealer::Sealer;
+pub use sealer::{Sealed, Sealer};
 pub use secrets::{CmlCredentials, Secrets};
 pub use table::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
 pub use token_verifier::{TokenError, TokenVerifier, VerifiedToken};

@@ -4,6 +4,29 @@ use async_trait::async_trait;
 
 use crate::error::PortError;
 
+/// What is sealed, by the kind of item it is in. Who may open one kind may not open the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sealed {
+    /// A browser session's tokens.
+    Session,
+    /// What a machine signs with.
+    SigningSecret,
+}
+
+impl Sealed {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Session, Self::SigningSecret];
+
+    /// What the context begins with, before `#`: the kind in the item's key.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Session => "SESSION",
+            Self::SigningSecret => "API-KEY",
+        }
+    }
+}
+
 /// Seals texts so that only we can open them, and only where they belong: what was sealed for one
 /// `context` (the item's key) does not open for another.
 #[async_trait]

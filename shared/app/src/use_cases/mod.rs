@@ -28,6 +28,7 @@ pub mod record_instance_state;
 pub mod refresh_session;
 pub mod refresh_worker;
 pub mod run_operation;
+mod seen_page;
 pub mod set_cml_credentials;
 pub mod update_worker;
 pub mod worker_commands;

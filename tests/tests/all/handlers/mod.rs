@@ -10,6 +10,7 @@ mod credentials;
 mod deadlines;
 mod failures;
 pub(crate) mod fixtures;
+mod log;
 mod preconditions;
 mod sessions;
 mod streams;

@@ -1,15 +1,11 @@
 //! Signing in by browser, as the browser sees it.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
+use super::log::Log;
+use super::test_api::{Answer, TestApi};
+use super::world::browser::{PUBLIC_URL, SESSION};
 use domain::SignedDuration;
 use serde_json::json;
 use tracing::Level;
-use tracing_subscriber::fmt::MakeWriter;
-
-use super::test_api::{Answer, TestApi};
-use super::world::browser::{PUBLIC_URL, SESSION};
 
 const SESSION_COOKIE: &str = "__Host-session";
 const LOGIN_COOKIE: &str = "__Host-login";
@@ -158,29 +154,6 @@ async fn an_issuer_that_does_not_answer_costs_nobody_the_session() {
     assert_eq!(api.get("/api/workers").cookie(SESSION_COOKIE, SESSION).await.status, 200);
 }
 
-/// Everything that is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_log_shows_a_token_a_cookie_or_anything_of_a_sign_in_and_nor_does_the_table() {
     let log = Log::default();
@@ -204,7 +177,7 @@ async fn no_log_shows_a_token_a_cookie_or_anything_of_a_sign_in_and_nor_does_the
     assert_eq!(calls("/api/auth/refresh").await.status, 503);
     assert_eq!(calls("/api/auth/logout").await.status, 200);
     drop(guard);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("signed in") && log.contains("signed out"), "the log was not caught: {log}");
     let mut secrets = api.issuer.secrets();
     assert!(secrets.len() >= 8, "{secrets:?}");
