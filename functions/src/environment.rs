@@ -236,7 +236,9 @@ impl Environment<'_> {
         let clock = Arc::new(SystemClock);
         let context =
             Context::new(Arc::new(table), Arc::new(queues), clock.clone(), clock, Arc::new(OsRandom), self.settings()?);
-        let auth = Arc::new(issuer::authenticator(self, function, &context.store)?);
+        let http = issuer::http(function)?;
+        let auth = Arc::new(issuer::authenticator(self, function, &context.store, http.as_ref())?);
+        let identity = issuer::provider(self, function, http.as_ref())?;
         Ok(World {
             context,
             auth,
@@ -245,7 +247,7 @@ impl Environment<'_> {
             cml: None,
             secrets: None,
             sealer: None,
-            identity: None,
+            identity,
             events: None,
         })
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use app::error::PortError;
-use app::ports::{Clock, Sealed, Sealer};
+use app::ports::{Clock, SealOnce, Sealed, Sealer};
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
@@ -95,16 +95,19 @@ impl KmsSealer {
 
 #[async_trait]
 impl Sealer for KmsSealer {
-    async fn seal(&self, text: &str, context: &str) -> Result<String, PortError> {
+    async fn sealing(&self, context: &str) -> Result<SealOnce, PortError> {
         const OPERATION: &str = "kms.GenerateDataKey";
         let call = self.client.generate_data_key().key_id(&self.key_id).key_spec(DataKeySpec::Aes256);
         let call = call.encryption_context(KIND, kind(context)).encryption_context(ITEM, context);
         let answer = call.send().await.map_err(|error| port_error(OPERATION, error))?;
-        let (Some(key), Some(encrypted)) = (answer.plaintext(), answer.ciphertext_blob()) else {
+        let (Some(key), Some(encrypted)) = (answer.plaintext, answer.ciphertext_blob) else {
             return Err(PortError::new(OPERATION, "gave no key"));
         };
-        let sealed = envelope::seal(key.as_ref(), text, context)?;
-        Ok(format!("{FORM}.{}.{}", URL_SAFE_NO_PAD.encode(encrypted), URL_SAFE_NO_PAD.encode(sealed)))
+        let context = context.to_owned();
+        Ok(Box::new(move |text| {
+            let sealed = envelope::seal(key.as_ref(), text, &context)?;
+            Ok(format!("{FORM}.{}.{}", URL_SAFE_NO_PAD.encode(encrypted), URL_SAFE_NO_PAD.encode(sealed)))
+        }))
     }
 
     async fn open(&self, sealed: &str, context: &str) -> Result<String, PortError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::Role;
 use futures::future::BoxFuture;
 
+use app::context::REQUEST_TIME_LIMIT;
 use app::ports::{Queue, Sealed};
 
 use crate::api::Api;
@@ -215,7 +216,7 @@ impl Function {
     #[must_use]
     pub fn time_limit(&self) -> Duration {
         Duration::from_secs(match self.trigger {
-            Trigger::Http(_) => 20,
+            Trigger::Http(_) => return REQUEST_TIME_LIMIT.unsigned_abs(),
             Trigger::Schedule { .. } => 55,
             Trigger::Queue { queue: Queue::MetricsAws | Queue::MetricsCml, .. } => 120,
             Trigger::Queue { .. } | Trigger::Stream { .. } => 60,

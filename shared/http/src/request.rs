@@ -247,12 +247,13 @@ impl Request {
 /// The value of a cookie. One that is there twice is nobody's: which of the two was set by us cannot be told.
 #[must_use]
 pub(crate) fn cookie<'a>(cookies: &'a [String], name: &str) -> Option<&'a str> {
-    let mut values = cookies
-        .iter()
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(has, _)| *has == name)
-        .map(|(_, value)| value);
+    let mut values = cookie_values(cookies, name);
     let value = values.next()?;
     values.next().is_none().then_some(value)
+}
+
+/// Every value that a cookie is sent with.
+pub(crate) fn cookie_values<'a>(cookies: &'a [String], name: &str) -> impl Iterator<Item = &'a str> {
+    let pairs = cookies.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(has, _)| *has == name).map(|(_, value)| value)
 }

@@ -18,10 +18,10 @@ pub use ec2::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusCh
 pub use events::{CloudEvent, Events, Publication};
 pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};
 pub use queues::{Outgoing, Queue, Queues};
-pub use sealer::{Sealed, Sealer};
+pub use sealer::{SealOnce, Sealed, Sealer};
 pub use secrets::{CmlCredentials, Secrets};
 pub use table::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
-pub use token_verifier::{TokenError, TokenVerifier, VerifiedToken};
+pub use token_verifier::{TokenError, TokenVerifier, VerifiedIdToken, VerifiedToken};
 
 use domain::Timestamp;
 

@@ -33,7 +33,14 @@ pub(super) const ROWS: &[Function] = &[
         ("iss", "The issuer that sends the browser back."),
         ("error", "Why it sends no code."),
     ])
-    .ports(&[Port::Issuer, Port::Seal(Sealed::Session), Port::SignIn, Port::TableRead, Port::TableWrite]),
+    .ports(&[
+        Port::Issuer,
+        Port::Seal(Sealed::Session),
+        Port::SignIn,
+        Port::TableRead,
+        Port::TableWrite,
+        Port::Unseal(Sealed::Session),
+    ]),
     http(
         "refresh-session",
         ("POST", "/api/auth/refresh"),

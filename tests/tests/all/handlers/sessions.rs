@@ -78,6 +78,7 @@ async fn a_session_works_is_refreshed_and_ends() {
     let out = api.post("/api/auth/logout").cookie(SESSION_COOKIE, &cookie).header("origin", PUBLIC_URL).await;
     let url = out.json()["logout_url"].as_str().unwrap().to_owned();
     assert!(url.ends_with(&format!("&post_logout_redirect_uri={PUBLIC_URL}/")), "{url}");
+    assert!(api.issuer.secrets().iter().all(|secret| !url.contains(secret)), "no token goes to the browser: {url}");
     let over = refresh().await;
     assert_eq!((over.status, over.cookies.len()), (401, 1), "the browser forgets it");
     assert_eq!(workers().await.status, 401);
@@ -120,6 +121,32 @@ async fn a_cookie_that_is_no_session_or_there_twice_is_nobodys() {
     assert_eq!(api.get("/api/workers").cookie("session", SESSION).await.status, 401);
     // What a caller says goes before what a browser adds, and is not made up for by it.
     assert_eq!(api.get("/api/workers").cookie(SESSION_COOKIE, SESSION).bearer("x").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_sign_out_or_refresh_with_two_cookies_says_that_nothing_was_done() {
+    let api = TestApi::new().await;
+    let before = api.items();
+    for path in ["/api/auth/logout", "/api/auth/refresh"] {
+        let call = api.post(path).cookie(SESSION_COOKIE, SESSION).cookie(SESSION_COOKIE, "x");
+        let answer = call.header("origin", PUBLIC_URL).await;
+        assert_eq!((answer.status, answer.cookies.len()), (400, 0), "{path}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("twice"), "{path}: {answer:?}");
+    }
+    assert_eq!(api.items(), before);
+}
+
+#[tokio::test]
+async fn a_browser_is_led_to_the_console_when_its_sign_in_fails() {
+    let api = TestApi::new().await;
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let answer = api.get("/api/auth/callback?state=x&code=y").header("accept", BROWSER).await;
+    let location = format!("{PUBLIC_URL}/?sign_in_error=sign_in_failed");
+    assert_eq!((answer.status, answer.headers["location"].as_str()), (302, location.as_str()));
+    assert!(answer.cookies.is_empty());
+    // A program is told what it was.
+    let answer = api.get("/api/auth/callback?state=x&code=y").header("accept", "*/*").await;
+    assert_eq!((answer.status, answer.headers.get("location")), (400, None));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use app::error::PortError;
 use app::ports::{
     Cml, CmlCredentials, CmlError, CmlTarget, ControllerReading, FirstContact, Item, ItemKey, Outgoing, Page, Query,
-    Queue, Queues, Sealer, Secrets, SystemInformation, Table, TableError, Write,
+    Queue, Queues, SealOnce, Sealer, Secrets, SystemInformation, Table, TableError, Write,
 };
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
@@ -205,8 +205,9 @@ struct Marked;
 
 #[async_trait]
 impl Sealer for Marked {
-    async fn seal(&self, text: &str, context: &str) -> Result<String, PortError> {
-        Ok(STANDARD.encode(format!("{context}|{text}")))
+    async fn sealing(&self, context: &str) -> Result<SealOnce, PortError> {
+        let context = context.to_owned();
+        Ok(Box::new(move |text| Ok(STANDARD.encode(format!("{context}|{text}")))))
     }
 
     async fn open(&self, sealed: &str, context: &str) -> Result<String, PortError> {

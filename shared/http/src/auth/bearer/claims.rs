@@ -15,6 +15,8 @@ use super::{AuthConfig, refuse, timestamp};
 pub(super) struct Claims {
     iss: String,
     pub(super) sub: String,
+    /// The issuer's session (OpenID Connect Back-Channel Logout 1.0, 2.1).
+    pub(super) sid: Option<String>,
     exp: f64,
     nbf: Option<f64>,
     aud: Option<OneOrMany>,
