@@ -45,6 +45,8 @@ pub enum EnvironmentError {
 
 /// A week: what an idle timeout may be at most.
 const MINUTES_MAX: i64 = 10_080;
+/// 30 days: what a browser session may last at most.
+const SESSION_MINUTES_MAX: i64 = 43_200;
 /// Ten years.
 const DAYS_MAX: i64 = 3650;
 
@@ -137,7 +139,9 @@ impl Environment<'_> {
         settings.power.idle_timeout = self.minutes("IDLE_TIMEOUT_MINUTES", settings.power.idle_timeout)?;
         settings.power.minimum_uptime = self.minutes("MINIMUM_UPTIME_MINUTES", settings.power.minimum_uptime)?;
         settings.sessions.idle = self.minutes("SESSION_IDLE_MINUTES", settings.sessions.idle)?;
-        settings.sessions.most = self.minutes("SESSION_MAX_MINUTES", settings.sessions.most)?;
+        let most =
+            self.whole("SESSION_MAX_MINUTES", settings.sessions.most.as_mins(), SESSION_MINUTES_MAX, "minutes")?;
+        settings.sessions.most = SignedDuration::from_mins(most);
         settings.public_url = self.public_url()?;
         settings.visibility = self.visibility(settings.visibility)?;
         settings.lab_owners = self.lab_owners(settings.lab_owners)?;
@@ -243,7 +247,9 @@ impl Environment<'_> {
         let clock = Arc::new(SystemClock);
         let context =
             Context::new(Arc::new(table), Arc::new(queues), clock.clone(), clock, Arc::new(OsRandom), self.settings()?);
-        let auth = Arc::new(issuer::authenticator(self, function, &context.store)?);
+        let http = issuer::http(function)?;
+        let auth = Arc::new(issuer::authenticator(self, function, &context.store, http.as_ref())?);
+        let identity = issuer::provider(self, function, http.as_ref())?;
         Ok(World {
             context,
             auth,
@@ -254,7 +260,7 @@ impl Environment<'_> {
             files: None,
             secrets: None,
             sealer: None,
-            identity: None,
+            identity,
             events: None,
         })
     }

@@ -1,6 +1,6 @@
 //! API Gateway's HTTP event (payload 2.0) to a request, and an answer back to its JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -64,6 +64,7 @@ fn incoming(mut event: Value) -> Result<Incoming, InvokeError> {
     Ok(Incoming {
         path: request.raw_http_path().to_owned(),
         path_parameters: last_of(&request.path_parameters()),
+        repeats_query: repeats(&request.query_string_parameters()),
         query: last_of(&request.query_string_parameters()),
         headers,
         request_id,
@@ -74,6 +75,12 @@ fn incoming(mut event: Value) -> Result<Incoming, InvokeError> {
             _ => Vec::new(),
         },
     })
+}
+
+/// Whether a parameter is there more than once.
+fn repeats(query: &lambda_http::aws_lambda_events::query_map::QueryMap) -> bool {
+    let mut names = BTreeSet::new();
+    query.iter().any(|(name, _)| !names.insert(name))
 }
 
 /// Payload 2.0 has them in a list of their own, `name=value` each.

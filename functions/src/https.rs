@@ -9,15 +9,22 @@ use reqwest::{Client, Response};
 /// Most that a call may take, to the last byte of its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client for the issuer.
-///
-/// # Errors
-/// It cannot be built.
-pub(crate) fn client() -> Result<Client, PortError> {
-    client_within(TIMEOUT)
+/// What the issuer is called with: one set of connections and trusted certificates for all that call it.
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct IssuerHttp(pub(crate) Client);
+
+impl IssuerHttp {
+    /// A client for the issuer.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub fn new() -> Result<Self, PortError> {
+        client_within(TIMEOUT).map(Self)
+    }
 }
 
-/// The same, with another time for a call.
+/// A client with that time for a call.
 ///
 /// # Errors
 /// It cannot be built.

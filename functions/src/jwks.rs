@@ -4,7 +4,7 @@ use app::error::PortError;
 use async_trait::async_trait;
 use http_api::auth::KeySource;
 
-use crate::https::{client, failed, text};
+use crate::https::{IssuerHttp, failed, text};
 
 /// Keys take a few kilobytes; an issuer that sends more is not one.
 const MAX_BYTES: usize = 256 * 1024;
@@ -18,11 +18,9 @@ pub struct HttpKeys {
 
 impl HttpKeys {
     /// Keys at `jwks_url`.
-    ///
-    /// # Errors
-    /// The HTTP client cannot be built.
-    pub fn new(jwks_url: String) -> Result<Self, PortError> {
-        Ok(Self { client: client()?, url: jwks_url })
+    #[must_use]
+    pub fn new(jwks_url: String, http: &IssuerHttp) -> Self {
+        Self { client: http.0.clone(), url: jwks_url }
     }
 }
 

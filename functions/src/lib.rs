@@ -26,6 +26,7 @@ use serde_json::Value;
 
 use deadline::Deadline;
 
+pub use https::IssuerHttp;
 pub use jwks::HttpKeys;
 pub use oidc::{OidcClient, OidcConfig};
 pub use runtime::run;

@@ -5,12 +5,13 @@ use app::ports::{AuthorizationRequest, Clock, IdentityError, IdentityProvider, T
 use async_trait::async_trait;
 use domain::{SignedDuration, Timestamp};
 use futures::lock::Mutex;
+use reqwest::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::https;
+use crate::https::{self, IssuerHttp};
 
 /// Discovery documents and token answers take a few kilobytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -21,6 +22,7 @@ const SCOPE: &str = "openid profile";
 const DISCOVERY: &str = "issuer.discovery";
 const TOKEN: &str = "issuer.token";
 const REVOKE: &str = "issuer.revoke";
+const SIGN_OUT: &str = "issuer.sign_out";
 
 /// Where the issuer is, and who we are to it.
 #[derive(Clone, Debug)]
@@ -68,13 +70,11 @@ struct TokenRefusal {
 
 impl OidcClient {
     /// A client of that issuer. Nothing is fetched before it is needed. `clock` is machine time.
-    ///
-    /// # Errors
-    /// The HTTP client cannot be built.
-    pub fn new(config: OidcConfig, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
+    #[must_use]
+    pub fn new(config: OidcConfig, clock: Arc<dyn Clock>, http: &IssuerHttp) -> Self {
         let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
         let config = OidcConfig { internal_issuer: trimmed(&config.internal_issuer), ..config };
-        Ok(Self { config, client: https::client()?, clock, known: Mutex::new(None) })
+        Self { config, client: http.0.clone(), clock, known: Mutex::new(None) }
     }
 
     /// Where we read the issuer's keys.
@@ -235,14 +235,27 @@ impl IdentityProvider for OidcClient {
         Err(PortError::new(REVOKE, format!("status {}", response.status())).into())
     }
 
-    async fn logout_url(&self, id_token: Option<&str>, return_to: &str) -> Result<Option<String>, IdentityError> {
+    /// Keycloak takes a refresh token at its `end_session_endpoint` and answers 204; another issuer does not know
+    /// that way, and answers something else.
+    async fn sign_out(&self, refresh_token: &str) -> Result<(), IdentityError> {
+        if let Some(endpoint) = self.endpoints().await?.end_session_endpoint {
+            let form = [("client_id", self.config.client_id.as_str()), ("refresh_token", refresh_token)];
+            match self.post(SIGN_OUT, &self.ours(&endpoint)?, &form).await {
+                Ok(response) if response.status() == StatusCode::NO_CONTENT => return Ok(()),
+                Ok(response) => tracing::debug!(status = %response.status(), "the issuer ends no session from here"),
+                Err(error) => tracing::warn!(%error, "the issuer's session was not ended"),
+            }
+        }
+        self.revoke(refresh_token).await
+    }
+
+    async fn logout_url(&self, return_to: &str) -> Result<Option<String>, IdentityError> {
         let client_id = self.config.client_id.as_str();
         if let Some(url) = &self.config.logout_url {
             return Ok(Some(self.theirs(url, &[("client_id", client_id), ("logout_uri", return_to)])?));
         }
         let Some(endpoint) = self.endpoints().await?.end_session_endpoint else { return Ok(None) };
-        let mut parameters = vec![("client_id", client_id), ("post_logout_redirect_uri", return_to)];
-        parameters.extend(id_token.map(|token| ("id_token_hint", token)));
+        let parameters = [("client_id", client_id), ("post_logout_redirect_uri", return_to)];
         Ok(Some(self.theirs(&endpoint, &parameters)?))
     }
 }

@@ -1,17 +1,19 @@
 //! The levers under `/dev`: what the world does to the fleet. For demonstrations and tests, never in
 //! a Lambda.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use app::ports::Ec2Error;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
-use http::header::ORIGIN;
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
 use local_controllers::{ControllerVersion, Controllers, FaultOrder};
 use local_region::{Fault, SimulatedCloud};
 use serde::Deserialize;
@@ -35,7 +37,7 @@ pub(crate) struct Levers {
 type Answer = Result<Response, LocalProblem>;
 
 /// Everything below `/dev`: the levers and the development issuer, if that is where people sign in.
-pub(crate) fn router(levers: Levers, issuer: Option<&Issuer>) -> Router {
+pub(crate) fn router(levers: Levers, issuer: Option<&Issuer>, address: SocketAddr) -> Router {
     let router = Router::new()
         .route("/dev", get(|| async { include_str!("levers.txt") }))
         .route("/dev/cloud/instances", get(instances))
@@ -56,18 +58,33 @@ pub(crate) fn router(levers: Levers, issuer: Option<&Issuer>) -> Router {
         Some(issuer) => router.nest(oidc::PATH, issuer.router()),
         None => router,
     };
-    router.layer(from_fn(only_from_here))
+    router.layer(from_fn_with_state(address, only_from_here))
 }
 
-/// A page on the web must not pull the levers of whoever reads it.
-async fn only_from_here(request: Request, next: Next) -> Response {
-    let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    match origin {
-        Some(origin) if !oidc::is_loopback(origin) => {
-            LocalProblem::new(StatusCode::FORBIDDEN, "Only pages of this machine may do this.").into_response()
-        }
-        _ => next.run(request).await,
+/// A page on the web must not pull the levers of whoever reads it: neither from its own address (`Origin`), nor by
+/// a name of its own that leads to this machine (`Host`; DNS rebinding).
+async fn only_from_here(State(address): State<SocketAddr>, request: Request, next: Next) -> Response {
+    match from_elsewhere(&request, address) {
+        Some(why) => LocalProblem::new(StatusCode::FORBIDDEN, why).into_response(),
+        None => next.run(request).await,
     }
+}
+
+/// Why a request is not one of this machine's, if it is not.
+fn from_elsewhere(request: &Request, address: SocketAddr) -> Option<String> {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    if header(ORIGIN).is_some_and(|origin| !oidc::is_loopback(origin)) {
+        return Some("Only pages of this machine may do this.".into());
+    }
+    // A request of HTTP/2 names its host in the address.
+    let host = header(HOST).or(request.uri().authority().map(Authority::as_str)).unwrap_or_default();
+    let ours = names(address).iter().any(|name| host.eq_ignore_ascii_case(name));
+    (!ours).then(|| format!("This answers at http://{address} only."))
+}
+
+/// What this address is called.
+fn names(address: SocketAddr) -> [String; 2] {
+    [address.to_string(), format!("localhost:{}", address.port())]
 }
 
 async fn instances(State(levers): State<Arc<Levers>>) -> Json<Value> {
@@ -187,3 +204,6 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, LocalProblem> {
     serde_json::from_slice(body)
         .map_err(|error| LocalProblem::bad_request(format!("The body cannot be read: {error}.")))
 }
+
+#[cfg(test)]
+mod tests;

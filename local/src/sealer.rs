@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use app::error::PortError;
-use app::ports::Sealer;
+use app::ports::{SealOnce, Sealer};
 use async_trait::async_trait;
 use aws::envelope::{self, KEY_BYTES};
 use aws_lc_rs::rand;
@@ -48,8 +48,9 @@ impl LocalSealer {
 
 #[async_trait]
 impl Sealer for LocalSealer {
-    async fn seal(&self, text: &str, context: &str) -> Result<String, PortError> {
-        Ok(format!("{FORM}{}", URL_SAFE_NO_PAD.encode(envelope::seal(&self.0, text, context)?)))
+    async fn sealing(&self, context: &str) -> Result<SealOnce, PortError> {
+        let (key, context) = (self.0, context.to_owned());
+        Ok(Box::new(move |text| Ok(format!("{FORM}{}", URL_SAFE_NO_PAD.encode(envelope::seal(&key, text, &context)?)))))
     }
 
     async fn open(&self, sealed: &str, context: &str) -> Result<String, PortError> {

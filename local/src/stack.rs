@@ -104,7 +104,7 @@ impl Stack {
 
         let gateway = Gateway::new(invoker.clone(), ground.machine.clone(), ground.random.clone(), ACCOUNT.into());
         let levers = Levers { cloud: cloud.clone(), controllers: controllers.clone(), embedded: backend.embedded };
-        let router = levers::router(levers, sign_in.development.as_ref()).merge(gateway.clone().router());
+        let router = levers::router(levers, sign_in.development.as_ref(), address).merge(gateway.clone().router());
         serve(listener, router, &mut servers, stopped.clone());
         let parts = Parts {
             invoker,
@@ -155,7 +155,6 @@ impl Stack {
     }
 }
 
-/// One stack at a time on one data directory; the lock goes with the process, however it ends.
 /// The data directory. It holds the signing key and CML passwords, so nobody else may look into it.
 fn private_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
@@ -165,6 +164,7 @@ fn private_folder(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
+/// One stack at a time on one data directory; the lock goes with the process, however it ends.
 fn lock(data_dir: &Path) -> Result<File, StackError> {
     let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock"))?;
     match file.try_lock() {
@@ -233,7 +233,7 @@ impl Ground {
         }
         let base_url = format!("http://{address}");
         let issuer = Issuer::open(&base_url, &self.documents, machine.clone(), self.random.clone())?;
-        Ok(SignIn::development(issuer, machine))
+        SignIn::development(issuer, machine)
     }
 
     fn simulated_world(&self) -> Result<(SimulatedCloud, Controllers), StackError> {
@@ -260,9 +260,10 @@ impl Ground {
     ) -> Result<World, StackError> {
         let secrets = LocalSecrets::new(self.documents.clone());
         secrets.seed(FLEET_CREDENTIALS_REF, POLLER_USERNAME, POLLER_PASSWORD)?;
+        let auth = Arc::new(sign_in.authenticator(&context.store));
         Ok(World {
             context,
-            auth: Arc::new(sign_in.authenticator()?),
+            auth,
             ec2: Some(cloud.ec2),
             cloudwatch: Some(cloud.cloudwatch),
             cml: Some(cml.clone()),
@@ -270,7 +271,7 @@ impl Ground {
             files: Some(Arc::new(files)),
             secrets: Some(Arc::new(secrets)),
             sealer: Some(self.sealer.clone()),
-            identity: Some(Arc::new(sign_in.client()?)),
+            identity: Some(sign_in.client.clone()),
             events: Some(events),
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::error::PortError;
-use app::ports::Clock;
+use app::ports::{Clock, IdentityProvider};
 use app::store::Store;
 use async_trait::async_trait;
 use domain::Role;
@@ -12,39 +12,74 @@ use http_api::auth::{AuthConfig, Authenticator, KeySource, RoleRules, StoredKeys
 use http_api::{Function, Port};
 
 use super::{Environment, EnvironmentError};
-use crate::{HttpKeys, SystemClock};
+use crate::{HttpKeys, IssuerHttp, OidcClient, OidcConfig, SystemClock};
 
 const ROLE_CLAIMS: &str = "OIDC_ROLE_CLAIMS";
 const ROLE_NAMES: &str = "OIDC_ROLE_NAMES";
+
+/// What the issuer is called with, by the functions that call it.
+pub(super) fn http(function: &Function) -> Result<Option<IssuerHttp>, EnvironmentError> {
+    let calls = function.ports.iter().any(|port| matches!(port, Port::Issuer | Port::SignIn));
+    Ok(if calls { Some(IssuerHttp::new()?) } else { None })
+}
 
 /// Tells who calls. A function without an issuer believes no token, and needs no variable for it.
 pub(super) fn authenticator(
     environment: &Environment<'_>,
     function: &Function,
     store: &Store,
+    http: Option<&IssuerHttp>,
 ) -> Result<Authenticator, EnvironmentError> {
-    if !function.ports.contains(&Port::Issuer) {
+    let Some(http) = http.filter(|_| function.ports.contains(&Port::Issuer)) else {
         let config =
             AuthConfig { issuer: String::new(), audiences: Vec::new(), leeway_secs: 0, roles: RoleRules::usual(&[]) };
         return Ok(Authenticator::new(config, Arc::new(NoKeys), Arc::new(SystemClock)));
-    }
+    };
     let audiences: Vec<_> =
         environment.required("OIDC_AUDIENCES")?.split(',').map(|text| text.trim().to_owned()).collect();
     let config = AuthConfig {
         issuer: environment.required("OIDC_ISSUER")?,
         roles: roles(environment, &audiences)?,
         audiences,
-        leeway_secs: environment.parsed("OIDC_LEEWAY_SECS", 60, "must be a whole number of seconds")?,
+        leeway_secs: leeway_secs(environment)?,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let keys = StoredKeys::new(
         config.issuer.clone(),
-        Arc::new(HttpKeys::new(environment.required("OIDC_JWKS_URL")?)?),
+        Arc::new(HttpKeys::new(environment.required("OIDC_JWKS_URL")?, http)),
         store.clone(),
         Arc::clone(&clock),
         function.ports.contains(&Port::TableWrite),
     );
     Ok(Authenticator::new(config, Arc::new(keys), clock))
+}
+
+/// Signs people in, for the functions whose row says so.
+pub(super) fn provider(
+    environment: &Environment<'_>,
+    function: &Function,
+    http: Option<&IssuerHttp>,
+) -> Result<Option<Arc<dyn IdentityProvider>>, EnvironmentError> {
+    let Some(http) = http.filter(|_| function.ports.contains(&Port::SignIn)) else { return Ok(None) };
+    let issuer = environment.required("OIDC_ISSUER")?;
+    let audiences = environment.required("OIDC_AUDIENCES")?;
+    let first = || audiences.split(',').next().unwrap_or_default().trim().to_owned();
+    let config = OidcConfig {
+        internal_issuer: environment.optional("OIDC_INTERNAL_ISSUER").unwrap_or_else(|| issuer.clone()),
+        client_id: environment.optional("OIDC_CLIENT_ID").unwrap_or_else(first),
+        logout_url: environment.optional("OIDC_LOGOUT_URL"),
+        issuer,
+    };
+    Ok(Some(Arc::new(OidcClient::new(config, Arc::new(SystemClock), http))))
+}
+
+/// At most five minutes: a larger one would be a way to switch the expiry off.
+fn leeway_secs(environment: &Environment<'_>) -> Result<u64, EnvironmentError> {
+    const NAME: &str = "OIDC_LEEWAY_SECS";
+    let message = "must be a whole number of seconds, 0 to 300";
+    let secs = environment.parsed(NAME, 60, message)?;
+    let wrong = || EnvironmentError::Wrong { name: NAME.into(), message: message.into() };
+    if secs <= 300 { Ok(secs) } else { Err(wrong()) }
 }
 
 /// Where roles are (`OIDC_ROLE_CLAIMS`: JSON pointers, separated by commas) and what they are called there

@@ -8,7 +8,7 @@ fn client(internal: &str, logout_url: Option<&str>) -> OidcClient {
         client_id: "cml-cloud-manager-public".into(),
         logout_url: logout_url.map(str::to_owned),
     };
-    OidcClient::new(config, Arc::new(SystemClock)).unwrap()
+    OidcClient::new(config, Arc::new(SystemClock), &IssuerHttp::new().unwrap())
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn browsers_and_we_reach_an_endpoint_each_by_its_own_way() {
 #[tokio::test]
 async fn an_issuer_whose_discovery_names_no_way_out_has_one_by_configuration() {
     let client = client("http://127.0.0.1:9", Some("https://lab.auth.us-east-1.amazoncognito.com/logout"));
-    let url = client.logout_url(Some("an id token"), "https://ccm.example.com/").await.unwrap().unwrap();
+    let url = client.logout_url("https://ccm.example.com/").await.unwrap().unwrap();
     assert_eq!(
         url,
         "https://lab.auth.us-east-1.amazoncognito.com/logout?client_id=cml-cloud-manager-public\

@@ -93,7 +93,7 @@ impl Issuer {
             .route("/token", post(token::token))
             .route("/revoke", post(token::revoke))
             .route("/userinfo", get(userinfo).post(userinfo))
-            .route("/logout", get(logout).post(logout))
+            .route("/logout", get(logout).post(token::end_session))
             .with_state(self.clone())
     }
 
@@ -167,6 +167,7 @@ async fn userinfo(State(issuer): State<Issuer>, headers: HeaderMap) -> Response 
 
 /// The sign-in form is shown each time, so that only the refresh tokens of the id token's sign-in are left to end.
 async fn logout(State(issuer): State<Issuer>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+    // A client of ours sends none: it ends the session by its refresh token.
     if let Some(token) = query.get("id_token_hint") {
         issuer.end(token, Kind::Id);
     }

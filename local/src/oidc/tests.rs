@@ -227,6 +227,10 @@ async fn a_revoked_refresh_token_and_those_of_a_sign_out_are_good_for_nothing() 
     }
     assert_eq!(bench.refresh(&tokens["refresh_token"]).await.0, 400);
     let (_, tokens) = bench.redeem(&bench.code().await, VERIFIER).await;
+    let form = [("client_id", CLIENT_ID), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    assert_eq!(bench.post("/logout", &form).await.0.status(), 204);
+    assert_eq!(bench.refresh(&tokens["refresh_token"]).await.0, 400);
+    let (_, tokens) = bench.redeem(&bench.code().await, VERIFIER).await;
     let path = format!("/logout?id_token_hint={}", tokens["id_token"].as_str().unwrap());
     assert_eq!(bench.call(Request::get(path).body(Body::empty()).unwrap()).await.0.status(), 200);
     assert_eq!(bench.refresh(&tokens["refresh_token"]).await.0, 400);

@@ -211,6 +211,20 @@ pub(super) async fn revoke(State(issuer): State<Issuer>, Form(form): Form<BTreeM
     }
 }
 
+/// `POST /logout`: a client ends the sign-in of its refresh token, as Keycloak has it.
+pub(super) async fn end_session(State(issuer): State<Issuer>, Form(form): Form<BTreeMap<String, String>>) -> Response {
+    if form.get("client_id").map(String::as_str) != Some(CLIENT_ID) {
+        return Refusal(StatusCode::UNAUTHORIZED, "invalid_client", "there is no such client".into()).into_response();
+    }
+    match form.get("refresh_token") {
+        Some(token) => {
+            issuer.end(token, Kind::Refresh);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        None => Refusal::missing("refresh_token").into_response(),
+    }
+}
+
 impl Issuer {
     /// The tokens; none when the refresh token was used before.
     fn tokens(&self, granted: Granted) -> Result<Option<Value>, KeyError> {

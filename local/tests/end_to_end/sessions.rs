@@ -108,9 +108,10 @@ fn a_person_signs_in_by_browser_works_and_signs_out() {
     assert_eq!((status, &refreshed), (200, &session), "nothing is due yet");
 
     // Another site's page has the browser send its cookie.
-    let cookie = browser.jar["session"].clone();
+    let name = format!("ccm-session-{}", Url::parse(&product.base).unwrap().port().unwrap());
+    let cookie = browser.jar[&name].clone();
     let forged = browser.client.post(format!("{}/api/auth/logout", product.base));
-    let forged = forged.header("origin", "http://evil.example").header("cookie", format!("session={cookie}"));
+    let forged = forged.header("origin", "http://evil.example").header("cookie", format!("{name}={cookie}"));
     let (status, problem) = read(forged.send().unwrap());
     assert_eq!((status, &problem["type"]), (403, &json!("urn:cml-cloud-manager:problem:cross_origin")));
 
@@ -120,9 +121,22 @@ fn a_person_signs_in_by_browser_works_and_signs_out() {
     let (status, logout) = read(browser.post("/api/auth/logout"));
     assert_eq!(status, 200, "{logout}");
     let out = logout["logout_url"].as_str().unwrap();
-    assert!(out.starts_with(&format!("{base}/dev/oidc/logout?")) && out.contains("id_token_hint="), "{out}");
+    assert!(out.starts_with(&format!("{base}/dev/oidc/logout?")) && !out.contains("eyJ"), "{out}");
     assert_eq!(location(&browser.get(out)), format!("{base}/"));
-    assert!(!browser.jar.contains_key("session"));
-    let again = browser.client.get(format!("{base}/api/auth/session")).header("cookie", format!("session={cookie}"));
+    assert!(!browser.jar.contains_key(&name));
+    let again = browser.client.get(format!("{base}/api/auth/session")).header("cookie", format!("{name}={cookie}"));
     assert_eq!(again.send().unwrap().status(), 401);
+}
+
+#[test]
+fn a_login_at_localhost_ends_in_a_session_at_the_address_that_the_issuer_sends_back_to() {
+    let data = tempfile::tempdir().unwrap();
+    let product = Product::start(data.path());
+    let mut browser = Browser::new(&product);
+    let localhost = product.base.replace("127.0.0.1", "localhost");
+    let there = location(&browser.get(&format!("{localhost}/api/auth/login?return_to=/api/docs")));
+    assert_eq!(there, format!("{}/api/auth/login?return_to=%2Fapi%2Fdocs", product.base));
+    assert!(browser.jar.is_empty(), "nothing has begun at the other name");
+    assert_eq!(browser.sign_in(&there, "user"), format!("{}/api/docs", product.base));
+    assert_eq!(browser.get("/api/auth/session").status(), 200);
 }

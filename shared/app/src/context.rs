@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::Timestamp;
+use domain::{SignedDuration, Timestamp};
 
 use crate::ports::{Clock, Queues, Random, Table};
 use crate::settings::Settings;
 use crate::store::Store;
+
+/// The longest that answering a request may take, to its end or to being given up.
+pub const REQUEST_TIME_LIMIT: SignedDuration = SignedDuration::from_secs(20);
 
 /// What every use case needs. Cheap to clone.
 #[derive(Clone)]

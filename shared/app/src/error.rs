@@ -18,6 +18,9 @@ pub enum AppError {
         /// By which id.
         id: String,
     },
+    /// The caller may not do this to it; why.
+    #[error("{0}")]
+    Forbidden(String),
     /// The state of the thing stands in the way; what to do about it.
     #[error("{0}")]
     Conflict(String),
@@ -74,6 +77,7 @@ impl AppError {
             Self::Cml(error) => error.retryable(),
             Self::Invalid(_)
             | Self::NotFound { .. }
+            | Self::Forbidden(_)
             | Self::Conflict(_)
             | Self::RoleNeeded(_)
             | Self::NotTheirLab(_)

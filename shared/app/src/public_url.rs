@@ -9,6 +9,9 @@ use url::{Host, Url};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
     origin: String,
+    /// Host and port, as in the `Host` header.
+    authority: String,
+    port: u16,
     is_https: bool,
 }
 
@@ -23,6 +26,18 @@ impl PublicUrl {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.is_https
+    }
+
+    /// What requests to it have in the header `Host`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The address of a path, which begins with a slash.
@@ -44,7 +59,9 @@ impl FromStr for PublicUrl {
         if !(is_https || url.scheme() == "http" && is_loopback(&url)) || !bare || !anonymous {
             return Err(wrong());
         }
-        Ok(Self { origin: url.origin().ascii_serialization(), is_https })
+        let port = url.port_or_known_default().ok_or_else(wrong)?;
+        let (origin, authority) = (url.origin().ascii_serialization(), url.authority().to_owned());
+        Ok(Self { origin, authority, port, is_https })
     }
 }
 
@@ -73,9 +90,12 @@ mod tests {
         ] {
             let url: PublicUrl = given.parse().unwrap();
             assert_eq!(url.origin(), origin);
+            assert!(origin.ends_with(&format!("//{}", url.authority())));
             assert_eq!(url.at("/api/auth/callback"), format!("{origin}/api/auth/callback"));
             assert_eq!(url.is_https(), given.starts_with("https"));
         }
+        let port = |given: &str| given.parse::<PublicUrl>().unwrap().port();
+        assert_eq!([port("https://a"), port("http://localhost"), port("http://127.0.0.1:8000")], [443, 80, 8000]);
         for given in [
             "",
             "ccm.example.com",

@@ -4,7 +4,7 @@ use domain::session::Person;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AppError, PortError};
-use crate::ports::{IdentityError, Sealer, TokenError, VerifiedToken};
+use crate::ports::{IdentityError, IdentityProvider, SealOnce, Sealer, TokenError, VerifiedToken};
 use crate::store::StoredSession;
 
 /// Why there is no session.
@@ -51,19 +51,25 @@ pub(crate) fn unavailable(error: IdentityError) -> AppError {
 }
 
 /// The tokens behind a session, as they are sealed.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct SealedTokens {
     /// For new ones; none when the issuer gave none.
     pub(crate) refresh_token: Option<String>,
-    /// Tells the issuer who signs out.
-    pub(crate) id_token: Option<String>,
+    /// The issuer's session that it is of, where the issuer names it.
+    #[serde(default)]
+    pub(crate) issuer_session: Option<String>,
 }
 
 impl SealedTokens {
-    pub(crate) async fn seal(&self, sealer: &dyn Sealer, session_hash: &str) -> Result<String, AppError> {
+    /// What seals the tokens of that session, before they are there.
+    pub(crate) async fn sealing(sealer: &dyn Sealer, session_hash: &str) -> Result<SealOnce, AppError> {
+        sealer.sealing(&StoredSession::context(session_hash)).await.map_err(AppError::Unavailable)
+    }
+
+    pub(crate) fn seal(&self, seal: SealOnce) -> Result<String, AppError> {
         // A struct of texts always serialises.
         let text = serde_json::to_string(self).unwrap_or_default();
-        sealer.seal(&text, &StoredSession::context(session_hash)).await.map_err(AppError::Unavailable)
+        seal(&text).map_err(AppError::Unavailable)
     }
 
     pub(crate) async fn open(sealer: &dyn Sealer, stored: &StoredSession) -> Result<Self, AppError> {
@@ -78,6 +84,13 @@ impl SealedTokens {
 /// Whose the token is.
 pub(crate) fn person(token: &VerifiedToken) -> Person {
     Person { subject: token.subject.clone(), username: token.username.clone(), role: token.role }
+}
+
+/// Makes a refresh token that nobody is to use any more worthless, as far as the issuer can be reached.
+pub(crate) async fn revoke(provider: &dyn IdentityProvider, refresh_token: &str) {
+    if let Err(error) = provider.revoke(refresh_token).await {
+        tracing::warn!(%error, "a refresh token that is of no use any more was not revoked");
+    }
 }
 
 #[cfg(test)]

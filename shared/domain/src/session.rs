@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::actor::Role;
 
-/// An access token that ends within this long is renewed: a request under way must not outlive it.
-pub const RENEW_AHEAD: SignedDuration = SignedDuration::from_secs(60);
+/// An access token that ends within this long is renewed: a request under way must not outlive it. One that is
+/// short is renewed at half its time, so that there is a time in which nothing is due.
+const RENEW_AHEAD_MOST: SignedDuration = SignedDuration::from_secs(60);
 
 /// Whose session it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Session {
     pub idle_ends_at: Timestamp,
     /// When the access token behind it ends.
     pub access_expires_at: Timestamp,
+    /// When that token is to be renewed.
+    pub renew_at: Timestamp,
 }
 
 /// What a session is good for.
@@ -76,7 +79,9 @@ impl Session {
     #[must_use]
     pub fn begin(person: Person, access_expires_at: Timestamp, now: Timestamp, lifetimes: &Lifetimes) -> Self {
         let ends_at = now + lifetimes.most;
-        Self { person, created_at: now, ends_at, idle_ends_at: ends_at.min(now + lifetimes.idle), access_expires_at }
+        let idle_ends_at = ends_at.min(now + lifetimes.idle);
+        let renew_at = renew_at(access_expires_at, now);
+        Self { person, created_at: now, ends_at, idle_ends_at, access_expires_at, renew_at }
     }
 
     /// What it is good for.
@@ -94,7 +99,7 @@ impl Session {
     /// What a refresh has to do now.
     #[must_use]
     pub fn renewal(&self, now: Timestamp, lifetimes: &Lifetimes) -> Renewal {
-        if now >= self.access_expires_at - RENEW_AHEAD {
+        if now >= self.renew_at {
             Renewal::Tokens
         } else if now >= self.use_noted_after(lifetimes) {
             Renewal::Use
@@ -106,7 +111,7 @@ impl Session {
     /// From when on a refresh does something.
     #[must_use]
     pub fn refresh_after(&self, lifetimes: &Lifetimes) -> Timestamp {
-        (self.access_expires_at - RENEW_AHEAD).min(self.use_noted_after(lifetimes))
+        self.renew_at.min(self.use_noted_after(lifetimes))
     }
 
     /// Half of the time without use: noting each use would be a write a request.
@@ -124,8 +129,16 @@ impl Session {
     /// The same, used now, with a new access token; the role and the name are the token's.
     #[must_use]
     pub fn renewed(self, person: Person, access_expires_at: Timestamp, now: Timestamp, lifetimes: &Lifetimes) -> Self {
-        Self { person, access_expires_at, ..self.used(now, lifetimes) }
+        let renew_at = renew_at(access_expires_at, now);
+        Self { person, access_expires_at, renew_at, ..self.used(now, lifetimes) }
     }
+}
+
+/// When an access token that was got `now` is to be renewed.
+#[must_use]
+pub fn renew_at(access_expires_at: Timestamp, now: Timestamp) -> Timestamp {
+    let lasts = access_expires_at.duration_since(now).max(SignedDuration::ZERO);
+    access_expires_at - RENEW_AHEAD_MOST.min(lasts / 2)
 }
 
 #[cfg(test)]
@@ -165,6 +178,18 @@ mod tests {
         assert_eq!(long.renewal(at(30), &LIFETIMES), Renewal::Use);
         assert_eq!(long.refresh_after(&LIFETIMES), at(30));
         assert_eq!(long.used(at(30), &LIFETIMES).idle_ends_at, at(90));
+    }
+
+    #[test]
+    fn a_short_access_token_is_renewed_at_half_its_time_and_not_at_once() {
+        let second = |second| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+        for (lasts, due) in [(300, 240), (120, 60), (60, 30), (10, 5), (0, 0)] {
+            let person = Person { subject: "s".into(), username: "ada".into(), role: Role::User };
+            let session = Session::begin(person.clone(), second(lasts), second(0), &LIFETIMES);
+            assert_eq!(session.refresh_after(&LIFETIMES), second(due), "{lasts}");
+            let later = session.renewed(person, second(100 + lasts), second(100), &LIFETIMES);
+            assert_eq!(later.refresh_after(&LIFETIMES), second(100 + due), "{lasts}");
+        }
     }
 
     #[test]

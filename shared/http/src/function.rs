@@ -5,7 +5,8 @@ use std::time::Duration;
 use domain::Role;
 use futures::future::BoxFuture;
 
-use app::ports::Queue;
+use app::context::REQUEST_TIME_LIMIT;
+use app::ports::{Queue, Sealed};
 use app::topology::TOPOLOGY_MAX_BYTES;
 
 use crate::api::Api;
@@ -94,9 +95,9 @@ pub enum Port {
     /// Sends people to the issuer, and fetches and revokes their tokens there.
     SignIn,
     /// Encrypts what only we may read.
-    Seal,
+    Seal(Sealed),
     /// Decrypts it.
-    Unseal,
+    Unseal(Sealed),
 }
 
 /// What starts a function.
@@ -154,6 +155,8 @@ pub struct Endpoint {
     pub group: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// What it is about belongs to somebody: users reach what is theirs, and nobody else's.
+    pub of_owner: bool,
     /// The body it takes.
     pub body: Option<BodySchema>,
     /// Query parameters: name, what.
@@ -244,7 +247,7 @@ impl Function {
     #[must_use]
     pub fn time_limit(&self) -> Duration {
         Duration::from_secs(match self.trigger {
-            Trigger::Http(_) => 20,
+            Trigger::Http(_) => return REQUEST_TIME_LIMIT.unsigned_abs(),
             Trigger::Schedule { .. } => 55,
             Trigger::Queue { queue: Queue::MetricsAws | Queue::MetricsCml | Queue::Labs, .. } => 120,
             Trigger::Queue { .. } | Trigger::Stream { .. } => 60,

@@ -226,6 +226,7 @@ impl Problem {
         match error {
             AppError::Invalid(invalid) => Self::invalid(invalid),
             AppError::NotFound { kind, id } => Self::not_found(kind, id),
+            AppError::Forbidden(why) => Self::not_allowed(format!("{}.", sentence(why))),
             AppError::Conflict(detail) => Self::new(409, "conflict", format!("{}.", sentence(detail))),
             AppError::RoleNeeded(role) => Self::forbidden(*role),
             AppError::NotTheirLab(refusal) => Self::not_allowed(format!("{}.", sentence(&refusal.to_string()))),

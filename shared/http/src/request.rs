@@ -25,6 +25,8 @@ pub struct Caller {
     pub via: Via,
     /// Whose things are theirs: their own name, and for a key its maker's.
     pub acts_for: String,
+    /// The one worker that their key is good for.
+    pub bound_to: Option<WorkerId>,
 }
 
 /// How a caller showed who they are.
@@ -58,7 +60,18 @@ impl Caller {
     #[must_use]
     pub fn person_via(person: Person, via: Via) -> Self {
         let Person { subject, username, role } = person;
-        Self { subject, acts_for: username.clone(), username, role, via }
+        let caller = Self { subject, acts_for: username.clone(), username, role, via, bound_to: None };
+        caller.note();
+        caller
+    }
+
+    /// Notes in the request's span who calls, so that every line of the log tells, a refusal's too.
+    pub(crate) fn note(&self) {
+        let span = tracing::Span::current();
+        span.record("caller", self.username.as_str());
+        span.record("subject", self.subject.as_str());
+        span.record("role", self.role.name());
+        span.record("via", self.via.name());
     }
 
     /// What they see.
@@ -264,12 +277,13 @@ impl Request {
 /// The value of a cookie. One that is there twice is nobody's: which of the two was set by us cannot be told.
 #[must_use]
 pub(crate) fn cookie<'a>(cookies: &'a [String], name: &str) -> Option<&'a str> {
-    let mut values = cookies
-        .iter()
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(has, _)| *has == name)
-        .map(|(_, value)| value);
+    let mut values = cookie_values(cookies, name);
     let value = values.next()?;
     values.next().is_none().then_some(value)
+}
+
+/// Every value that a cookie is sent with.
+pub(crate) fn cookie_values<'a>(cookies: &'a [String], name: &str) -> impl Iterator<Item = &'a str> {
+    let pairs = cookies.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(has, _)| *has == name).map(|(_, value)| value)
 }

@@ -27,6 +27,8 @@ pub struct Incoming {
     pub path_parameters: BTreeMap<String, String>,
     /// Query parameters, percent-decoded; of a repeated one the last.
     pub query: BTreeMap<String, String>,
+    /// Whether a query parameter was there more than once.
+    pub repeats_query: bool,
     /// Headers, names in lower case; the values of a repeated one joined by commas.
     pub headers: BTreeMap<String, String>,
     /// Cookies, `name=value` each.
@@ -47,7 +49,15 @@ pub async fn serve(
 ) -> Response {
     let request_id = incoming.request_id.clone();
     let path = incoming.path.clone();
-    let span = tracing::info_span!("request", function = function.name, request_id, caller = tracing::field::Empty);
+    let span = tracing::info_span!(
+        "request",
+        function = function.name,
+        request_id,
+        caller = tracing::field::Empty,
+        subject = tracing::field::Empty,
+        role = tracing::field::Empty,
+        via = tracing::field::Empty
+    );
     async {
         // A panic must not cost the caller the answer, nor us its id.
         let answering = pin!(AssertUnwindSafe(answer(api, function, incoming)).catch_unwind());
@@ -62,6 +72,9 @@ pub async fn serve(
                 Err(Problem::out_of_time())
             }
         };
+        if let (Err(problem), Some(endpoint)) = (&outcome, function.endpoint()) {
+            note_refusal(endpoint, problem);
+        }
         let response = outcome.unwrap_or_else(|problem| problem.response(&path, &request_id));
         tracing::info!(status = response.status, "answered");
         finish(response, &request_id)
@@ -108,29 +121,19 @@ struct NoBody {}
 async fn admit(api: &Api, endpoint: &Endpoint, incoming: &Incoming) -> Result<Option<Caller>, Problem> {
     let Some(least) = endpoint.access.least_role() else { return Ok(None) };
     let caller = auth::identify(api, endpoint, incoming).await?;
-    tracing::Span::current().record("caller", caller.username.as_str());
     if caller.role < least {
-        refused(endpoint, &caller, "the role is not enough");
         return Err(Problem::forbidden(least));
     }
-    auth::check_sight(api, &caller, incoming)
-        .await
-        .inspect_err(|problem| refused(endpoint, &caller, &problem.detail))?;
+    auth::check_sight(api, &caller, incoming).await?;
     Ok(Some(caller))
 }
 
-/// A denied attempt, for the log: who, and what they wanted.
-pub(crate) fn refused(endpoint: &Endpoint, caller: &Caller, why: &str) {
-    tracing::warn!(
-        subject = caller.subject,
-        username = caller.username,
-        role = caller.role.name(),
-        via = caller.via.name(),
-        method = endpoint.method,
-        route = endpoint.path,
-        why,
-        "refused"
-    );
+/// A denied attempt, for the log. Who it was, as far as that is known, is in the span around it.
+fn note_refusal(endpoint: &Endpoint, problem: &Problem) {
+    if matches!(problem.status, 401 | 403 | 404) || problem.code == "sign_in_failed" {
+        let Problem { status, code, detail, .. } = problem;
+        tracing::warn!(method = endpoint.method, route = endpoint.path, status, code, why = detail, "refused");
+    }
 }
 
 /// Adds the headers of every answer, each exactly once.

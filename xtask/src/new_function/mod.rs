@@ -372,6 +372,7 @@ fn function(plan: &Plan<'_>, last: &Function) -> Function {
             method: leak(&plan.asked.method),
             path: leak(&plan.asked.path),
             group: like.group,
+            of_owner: false,
             access: Access::Role(plan.role),
             body: None,
             query: &[],

@@ -16,6 +16,7 @@ pub(super) fn endpoints(functions: &[Function]) -> String {
     for function in functions {
         let Some(endpoint) = function.endpoint() else { continue };
         let role = endpoint.access.least_role().map_or("public", domain::Role::name);
+        let role = if endpoint.of_owner { format!("{role}, of what is theirs") } else { role.to_owned() };
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,

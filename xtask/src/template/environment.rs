@@ -84,7 +84,7 @@ pub(super) fn own(function: &Function) -> Value {
             Port::Publish => fixed(&BUS),
             Port::Issuer => fixed(&ISSUER),
             Port::SignIn => fixed(&SIGN_IN),
-            Port::Seal | Port::Unseal => fixed(&SEALER),
+            Port::Seal(_) | Port::Unseal(_) => fixed(&SEALER),
             Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => fixed(&SECRETS),
             Port::FilesRead | Port::FilesWrite => fixed(&FILES),
             Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => fixed(&ACCOUNTS),

@@ -1,6 +1,6 @@
 //! A function's permissions: what its ports and its trigger need, and no more.
 
-use app::ports::Queue;
+use app::ports::{Queue, Sealed};
 use http_api::{Function, Port, Trigger};
 use serde_json::{Map, Value, json};
 
@@ -114,8 +114,8 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
                 Statement::new("NoteCredentialUse", &["dynamodb:PutItem"], vec![reference("TableArn")])
                     .condition(json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["USE#*"] } })),
             ),
-            Port::Seal => statements.push(sealing("Seal", "kms:GenerateDataKey")),
-            Port::Unseal => statements.push(sealing("Unseal", "kms:Decrypt")),
+            Port::Seal(what) => statements.push(sealing("Seal", "kms:GenerateDataKey", *what)),
+            Port::Unseal(what) => statements.push(sealing("Unseal", "kms:Decrypt", *what)),
             // Neither is AWS: the issuer is asked over the internet, a controller over the network.
             Port::Issuer | Port::SignIn | Port::Cml => {}
         }
@@ -131,10 +131,10 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
     statements
 }
 
-/// The encryption context says which item it is for (`ccm:item`), and that it is one of ours.
-fn sealing(sid: &str, action: &'static str) -> Statement {
+/// The encryption context says which item it is for (`ccm:item`), and of which kind that is.
+fn sealing(sid: &str, action: &'static str, what: Sealed) -> Statement {
     Statement::new(sid, &[action], vec![reference("SealingKeyArn")])
-        .condition(json!({ "StringEquals": { "kms:EncryptionContext:ccm:purpose": "sealed-item" } }))
+        .condition(json!({ "StringEquals": { "kms:EncryptionContext:ccm:kind": what.kind() } }))
 }
 
 /// Whether a function acts in the accounts where workers are.

@@ -14,8 +14,8 @@ use app::use_cases::read_session::read_session;
 use app::use_cases::refresh_session::{Issuer as Refresher, refresh_session};
 use app::{Context, Settings};
 use async_trait::async_trait;
-use functions::{HttpKeys, OidcClient, OidcConfig};
-use http_api::auth::{AuthConfig, Authenticator, RoleRules};
+use functions::{HttpKeys, IssuerHttp, OidcClient, OidcConfig};
+use http_api::auth::{AuthConfig, Authenticator, RoleRules, StoredKeys};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -70,13 +70,15 @@ async fn served() -> Served {
     };
     let audiences = vec![CLIENT_ID.to_owned()];
     let accepted =
-        AuthConfig { issuer: issuer.url().to_owned(), roles: RoleRules::usual(&audiences), audiences, leeway_secs: 30 };
-    let keys = Arc::new(HttpKeys::new(issuer.jwks_url()).unwrap());
+        AuthConfig { issuer: issuer.url().to_owned(), roles: RoleRules::usual(&audiences), audiences, leeway_secs: 60 };
+    let http = IssuerHttp::new().unwrap();
+    let source = Arc::new(HttpKeys::new(issuer.jwks_url(), &http));
+    let keys = StoredKeys::new(issuer.url().to_owned(), source, ctx.store.clone(), machine.clone(), true);
     let folder = tempfile::tempdir().unwrap();
     Served {
         ctx,
-        client: OidcClient::new(config, machine.clone()).unwrap(),
-        auth: Authenticator::new(accepted, keys, machine.clone()),
+        client: OidcClient::new(config, machine.clone(), &http),
+        auth: Authenticator::new(accepted, Arc::new(keys), machine.clone()),
         sealer: LocalSealer::open(&folder.path().join("sealing-key")).unwrap(),
         machine,
         issuer,

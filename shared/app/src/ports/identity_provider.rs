@@ -66,9 +66,15 @@ pub trait IdentityProvider: Send + Sync {
     /// New tokens. Never tried twice: an issuer that rotates refresh tokens takes the second try for a theft.
     async fn refresh(&self, refresh_token: &str) -> Result<Tokens, IdentityError>;
 
-    /// Makes a refresh token worthless, where the issuer has a way to.
+    /// Makes a refresh token worthless, where the issuer has a way to. Some issuers end with it all that was
+    /// signed in by the same session of theirs.
     async fn revoke(&self, refresh_token: &str) -> Result<(), IdentityError>;
 
-    /// Where a browser is sent to sign out at the issuer too, if there is such a place; it comes back to `return_to`.
-    async fn logout_url(&self, id_token: Option<&str>, return_to: &str) -> Result<Option<String>, IdentityError>;
+    /// Ends the issuer's session that a refresh token is of, where it can be ended from here; otherwise makes the
+    /// token worthless.
+    async fn sign_out(&self, refresh_token: &str) -> Result<(), IdentityError>;
+
+    /// Where a browser is sent to sign out at the issuer too, if there is such a place; it comes back to
+    /// `return_to`. No token is in it: addresses are kept by browsers and logs.
+    async fn logout_url(&self, return_to: &str) -> Result<Option<String>, IdentityError>;
 }

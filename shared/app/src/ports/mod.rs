@@ -29,10 +29,10 @@ pub use events::{CloudEvent, Events, Publication};
 pub use files::Files;
 pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};
 pub use queues::{Outgoing, Queue, Queues};
-pub use sealer::Sealer;
+pub use sealer::{SealOnce, Sealed, Sealer};
 pub use secrets::{CmlCredentials, CmlLogins, LicenseToken, Secrets};
 pub use table::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
-pub use token_verifier::{TokenError, TokenVerifier, VerifiedToken};
+pub use token_verifier::{TokenError, TokenVerifier, VerifiedIdToken, VerifiedToken};
 
 use std::time::Duration;
 

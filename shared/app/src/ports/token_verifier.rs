@@ -18,6 +18,15 @@ pub struct VerifiedToken {
     pub expires_at: Timestamp,
 }
 
+/// Who signed in, and in which session of the issuer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedIdToken {
+    /// The identity provider's stable id.
+    pub subject: String,
+    /// The issuer's own session (`sid`), where it names one.
+    pub issuer_session: Option<String>,
+}
+
 /// Why a token says nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -35,6 +44,6 @@ pub trait TokenVerifier: Send + Sync {
     /// Whose access token that is.
     async fn access_token(&self, token: &str) -> Result<VerifiedToken, TokenError>;
 
-    /// Checks an id token for that client and nonce (none at a refresh, where it may be left out), and answers its subject.
-    async fn id_token(&self, token: &str, client_id: &str, nonce: Option<&str>) -> Result<String, TokenError>;
+    /// Checks an id token for that client and nonce (none at a refresh, where it may be left out).
+    async fn id_token(&self, token: &str, client_id: &str, nonce: Option<&str>) -> Result<VerifiedIdToken, TokenError>;
 }

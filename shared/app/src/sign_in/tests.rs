@@ -12,6 +12,7 @@ use domain::session::{Lifetimes, Session};
 use domain::{Role, SignedDuration};
 
 use super::SignInError;
+use crate::context::REQUEST_TIME_LIMIT;
 use crate::error::{AppError, PortError};
 use crate::ports::{Clock, Outgoing, Queue, Queues};
 use crate::secret::hash;
@@ -22,7 +23,7 @@ use crate::use_cases::finish_login::{Callback, FinishedLogin, finish_login};
 use crate::use_cases::read_session::read_session;
 use crate::use_cases::refresh_session::{Issuer, refresh_session};
 use crate::{Context, Settings};
-use issuer::{FakeIssuer, PlainSealer};
+use issuer::{BrokenSealer, FakeIssuer, PlainSealer};
 
 struct NoQueues;
 

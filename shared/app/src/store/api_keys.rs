@@ -19,6 +19,14 @@ pub struct StoredKey {
     pub version: u64,
 }
 
+impl StoredKey {
+    /// What a signing secret is sealed for: one copied into another key's item does not open.
+    #[must_use]
+    pub fn context(id: &ApiKeyId) -> String {
+        keys::api_key(id).pk
+    }
+}
+
 /// What a key is checked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySecret {

@@ -39,6 +39,9 @@ struct SessionItem {
     ends_at: Timestamp,
     idle_ends_at: Timestamp,
     access_expires_at: Timestamp,
+    /// Items of before it was kept have none.
+    #[serde(default)]
+    renew_at: Option<Timestamp>,
     sealed: String,
 }
 
@@ -54,6 +57,7 @@ fn item(stored: &StoredSession) -> Item {
         ends_at: session.ends_at,
         idle_ends_at: session.idle_ends_at,
         access_expires_at: session.access_expires_at,
+        renew_at: Some(session.renew_at),
         sealed: sealed.clone(),
     });
     Item {
@@ -75,6 +79,7 @@ fn read(hash: &str, item: &Item) -> Result<StoredSession, AppError> {
         ends_at: record.ends_at,
         idle_ends_at: record.idle_ends_at,
         access_expires_at: record.access_expires_at,
+        renew_at: record.renew_at.unwrap_or(record.access_expires_at),
     };
     let version = item.version.unwrap_or_default();
     Ok(StoredSession { hash: hash.to_owned(), session, sealed: record.sealed, version })

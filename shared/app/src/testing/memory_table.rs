@@ -28,6 +28,8 @@ struct State {
     items: BTreeMap<ItemKey, Item>,
     /// How many more writes succeed; all, when null.
     writes_left: Option<usize>,
+    /// How many fail after those.
+    failures_left: usize,
 }
 
 /// Where an item stands in a query: its sort key there, then its own key.
@@ -37,7 +39,13 @@ impl MemoryTable {
     /// Lets so many further writes (a transaction is one) happen. From then on every write fails with
     /// [`TableError::Unavailable`] and changes nothing, until [`Self::heal`].
     pub fn fail_writes_after(&self, writes: usize) {
-        self.state().writes_left = Some(writes);
+        self.fail_writes(writes, usize::MAX);
+    }
+
+    /// Lets so many further writes happen, and so many fail after them; then it is healed.
+    pub fn fail_writes(&self, after: usize, failures: usize) {
+        let mut state = self.state();
+        (state.writes_left, state.failures_left) = (Some(after), failures);
     }
 
     /// Lets all writes happen again.
@@ -107,6 +115,10 @@ impl Table for MemoryTable {
 
         let mut state = self.state();
         if state.writes_left == Some(0) {
+            state.failures_left -= 1;
+            if state.failures_left == 0 {
+                state.writes_left = None;
+            }
             return Err(TableError::Unavailable(PortError::new("table", "told to fail")));
         }
         let holds = |write: &Write| holds(write.condition(), state.items.get(&write.key()));

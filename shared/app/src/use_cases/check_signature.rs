@@ -19,12 +19,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::check_api_key::{CredentialError, note_use};
-use super::create_api_key::context_of;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::Sealer;
 use crate::secret::hash;
-use crate::store::{KeySecret, SigningSecret};
+use crate::store::{KeySecret, SigningSecret, StoredKey};
 
 /// How far the sender's clock may be from ours, either way.
 pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(300);
@@ -99,7 +98,7 @@ async fn is_signed_by_one(
     signature: &[u8],
 ) -> Result<bool, AppError> {
     for secret in secrets.iter().filter(|secret| secret.valid_until.is_none_or(|end| now < end)) {
-        let opened = sealer.open(&secret.sealed, &context_of(id)).await.map_err(AppError::Unavailable)?;
+        let opened = sealer.open(&secret.sealed, &StoredKey::context(id)).await.map_err(AppError::Unavailable)?;
         // Compares in constant time.
         if mac(&opened, message).is_some_and(|mac| mac.verify_slice(signature).is_ok()) {
             return Ok(true);
@@ -146,7 +145,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()

@@ -13,6 +13,8 @@ use crate::store::{KeySecret, SigningSecret, StoredKey};
 pub const KEY_PREFIX: &str = "ccm_";
 const NAME_MAX_CHARS: usize = 100;
 const SCOPES_MAX: usize = 50;
+/// How long a key lasts when its maker does not say.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 365);
 /// A key that nobody renews is forgotten sooner or later; this long is later.
 const LIFETIME_MAX: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
 
@@ -29,7 +31,7 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
     /// The one worker it is good for.
     pub worker: Option<WorkerId>,
-    /// When it ends; never by default.
+    /// When it ends; in a year by default.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -47,7 +49,10 @@ pub async fn create_api_key(
     let now = ctx.machine_clock.now();
     let role = check(person, groups, &new, now)?;
     if let Some(worker) = new.worker {
-        ctx.store.worker(worker).await?;
+        let found = ctx.store.worker(worker).await?;
+        if !ctx.settings.visibility.of(person).sees(found.owner.as_deref()) {
+            return Err(AppError::no_worker(worker));
+        }
     }
     let key = ApiKey {
         id: ApiKeyId::new(ctx.random.next()),
@@ -59,13 +64,13 @@ pub async fn create_api_key(
         scopes: new.scopes,
         worker: new.worker,
         created_at: now,
-        expires_at: new.expires_at,
+        expires_at: Some(new.expires_at.unwrap_or(now + LIFETIME)),
     };
     let secret = key_text(ctx.random.as_ref(), &key.id);
     let kept = match key.kind {
         KeyKind::Bearer => KeySecret::Hash(hash(&secret)),
         KeyKind::Signing => {
-            let sealed = sealer.seal(&secret, &context_of(&key.id)).await.map_err(AppError::Unavailable)?;
+            let sealed = sealer.seal(&secret, &StoredKey::context(&key.id)).await.map_err(AppError::Unavailable)?;
             KeySecret::Signing(vec![SigningSecret { sealed, valid_until: None }])
         }
     };
@@ -73,6 +78,7 @@ pub async fn create_api_key(
         // 60 random bits that are taken: whoever tries again gets others.
         return Err(AppError::Unavailable(PortError::new("api_key.create", "the id is taken")));
     }
+    tracing::info!(key = %key.id, kind = key.kind.name(), role = role.name(), by = person.username, "an API key was made");
     Ok((key, secret))
 }
 
@@ -102,9 +108,4 @@ fn check(person: &Person, groups: &[&str], new: &NewKey, now: Timestamp) -> Resu
 /// A new key, as its bearer is told it.
 pub(super) fn key_text(random: &dyn Random, id: &ApiKeyId) -> String {
     format!("{KEY_PREFIX}{id}_{}", new_secret(random))
-}
-
-/// Where a signing secret belongs: one copied into another key's item does not open.
-pub(super) fn context_of(id: &ApiKeyId) -> String {
-    format!("api-key/{id}")
 }

@@ -27,21 +27,22 @@ pub async fn end_session(
         Ok(tokens) => tokens,
         Err(error) => {
             tracing::warn!(cause = cause(&error), "the issuer is not told of a sign-out");
-            SealedTokens { refresh_token: None, id_token: None }
+            SealedTokens::default()
         }
     };
     if let Some(token) = &tokens.refresh_token
-        && let Err(error) = provider.revoke(token).await
+        && let Err(error) = provider.sign_out(token).await
     {
-        tracing::warn!(%error, "the refresh token of an ended session was not revoked");
+        tracing::warn!(%error, "the issuer's session was not ended with ours");
     }
-    let url = provider.logout_url(tokens.id_token.as_deref(), &public_url(ctx)?.at("/")).await;
+    let url = provider.logout_url(&public_url(ctx)?.at("/")).await;
     Ok(url.unwrap_or_else(|error| {
         tracing::warn!(%error, "where to sign out at the issuer is not known");
         None
     }))
 }
 
-fn cause(error: &AppError) -> String {
+/// What lies behind an error.
+pub(super) fn cause(error: &AppError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -3,11 +3,12 @@
 use domain::session::Session;
 
 use super::begin_login::{CALLBACK_PATH, public_url};
+use super::end_session::cause;
 use crate::context::Context;
 use crate::error::{AppError, PortError};
-use crate::ports::{IdentityError, IdentityProvider, Sealer, TokenVerifier, Tokens, VerifiedToken};
+use crate::ports::{IdentityError, IdentityProvider, Sealer, TokenVerifier, Tokens, VerifiedIdToken, VerifiedToken};
 use crate::secret::{hash, new_secret};
-use crate::sign_in::{SealedTokens, SignInError, person};
+use crate::sign_in::{SealedTokens, SignInError, person, revoke};
 use crate::store::{PendingLogin, StoredSession};
 
 /// Longest error code of the issuer that is repeated.
@@ -67,10 +68,25 @@ pub async fn finish_login(
         IdentityError::InvalidGrant => SignInError::Failed("The identity provider does not take its code."),
         IdentityError::Unavailable(error) => AppError::Unavailable(error).into(),
     })?;
-    let who = verify(provider, tokens, &given, &login.nonce).await?;
-    let (cookie, session) = keep(ctx, sealer, given, &who).await?;
-    if let Some(previous) = callback.previous {
-        ctx.store.end_session(&hash(previous)).await?;
+    let refresh_token = given.refresh_token.clone();
+    let (who, signed_in) = match verify(provider, tokens, given, &login.nonce).await {
+        Ok(verified) => verified,
+        Err(error) => {
+            // While the keys cannot be had nothing is known against them, nor against the issuer's session.
+            if let (Some(token), false) = (&refresh_token, matches!(error, SignInError::App(_))) {
+                revoke(provider, token).await;
+            }
+            return Err(error);
+        }
+    };
+    let issuer_session = signed_in.issuer_session;
+    let (cookie, session) =
+        keep(ctx, sealer, SealedTokens { refresh_token, issuer_session: issuer_session.clone() }, &who).await?;
+    if let Some(previous) = callback.previous
+        // The new session is there, and its cookie on the way: no failure may cost the browser that.
+        && let Err(error) = end_former(ctx, provider, sealer, &hash(previous), issuer_session.as_deref()).await
+    {
+        tracing::warn!(cause = cause(&error), "the browser's former session was not ended");
     }
     tracing::info!(subject = who.subject, username = who.username, role = who.role.name(), "signed in");
     Ok(FinishedLogin { cookie, session, location: public_url.at(&login.return_to) })
@@ -97,30 +113,47 @@ async fn claim(ctx: &Context, callback: &Callback<'_>) -> Result<PendingLogin, S
 async fn verify(
     provider: &dyn IdentityProvider,
     tokens: &dyn TokenVerifier,
-    given: &Tokens,
+    given: Tokens,
     nonce: &str,
-) -> Result<VerifiedToken, SignInError> {
-    let id_token = given.id_token.as_deref();
-    let id_token = id_token.ok_or(SignInError::Failed("The identity provider gives no id token."))?;
-    let subject = tokens.id_token(id_token, provider.client_id(), Some(nonce)).await?;
+) -> Result<(VerifiedToken, VerifiedIdToken), SignInError> {
+    let id_token = given.id_token.ok_or(SignInError::Failed("The identity provider gives no id token."))?;
+    let signed_in = tokens.id_token(&id_token, provider.client_id(), Some(nonce)).await?;
     let who = tokens.access_token(&given.access_token).await?;
-    if who.subject != subject {
+    if who.subject != signed_in.subject {
         return Err(SignInError::Failed("The identity provider's tokens are of two people."));
     }
-    Ok(who)
+    Ok((who, signed_in))
+}
+
+/// Ends the session that the browser had before, and revokes its refresh token, unless the new session stands on
+/// the same session of the issuer's: Keycloak would end that, and the new one with it.
+async fn end_former(
+    ctx: &Context,
+    provider: &dyn IdentityProvider,
+    sealer: &dyn Sealer,
+    hash: &str,
+    issuer_session: Option<&str>,
+) -> Result<(), AppError> {
+    let Some(former) = ctx.store.session(hash).await? else { return Ok(()) };
+    ctx.store.end_session(hash).await?;
+    let tokens = SealedTokens::open(sealer, &former).await?;
+    let shared = issuer_session.is_some() && tokens.issuer_session.as_deref() == issuer_session;
+    if let (Some(token), false) = (&tokens.refresh_token, shared) {
+        revoke(provider, token).await;
+    }
+    Ok(())
 }
 
 /// Stores the session: the value of its cookie, and what it is.
 async fn keep(
     ctx: &Context,
     sealer: &dyn Sealer,
-    given: Tokens,
+    tokens: SealedTokens,
     who: &VerifiedToken,
 ) -> Result<(String, Session), AppError> {
     let cookie = new_secret(ctx.random.as_ref());
     let hash = hash(&cookie);
-    let sealed = SealedTokens { refresh_token: given.refresh_token, id_token: given.id_token };
-    let sealed = sealed.seal(sealer, &hash).await?;
+    let sealed = tokens.seal(SealedTokens::sealing(sealer, &hash).await?)?;
     let session = Session::begin(person(who), who.expires_at, ctx.machine_clock.now(), &ctx.settings.sessions);
     let mut stored = StoredSession { hash, session, sealed, version: 0 };
     if !ctx.store.save_session(&mut stored).await? {

@@ -3,7 +3,7 @@
 use domain::session::Person;
 use domain::{ApiKey, ApiKeyId, KeyKind, Role, SignedDuration, Timestamp};
 
-use super::create_api_key::{context_of, key_text};
+use super::create_api_key::key_text;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::Sealer;
@@ -48,12 +48,20 @@ pub async fn rotate_api_key(
     id: &ApiKeyId,
 ) -> Result<(ApiKey, String), AppError> {
     let mut stored = theirs(ctx, person, id).await?;
+    if stored.key.owner != person.subject {
+        // Whoever had the new secret would act in its owner's name.
+        return Err(AppError::Forbidden("a key is rotated by its owner only; an admin may revoke it".into()));
+    }
+    if stored.key.role > person.role {
+        let why = format!("the key has the role {}, which you no longer have; revoke it", stored.key.role.name());
+        return Err(AppError::Forbidden(why));
+    }
     let (KeyKind::Signing, KeySecret::Signing(secrets)) = (stored.key.kind, &mut stored.secret) else {
         let why = "only a signing key is rotated: make a new key, use it, and revoke this one";
         return Err(AppError::Conflict(why.into()));
     };
     let secret = key_text(ctx.random.as_ref(), id);
-    let sealed = sealer.seal(&secret, &context_of(id)).await.map_err(AppError::Unavailable)?;
+    let sealed = sealer.seal(&secret, &StoredKey::context(id)).await.map_err(AppError::Unavailable)?;
     // Two at once and no more: the newest stays for the overlap, older ones end now.
     secrets.truncate(1);
     for former in secrets.iter_mut() {
@@ -65,6 +73,7 @@ pub async fn rotate_api_key(
             "the key was changed by somebody else at the same moment; look, then try again".into(),
         ));
     }
+    tracing::info!(key = %id, by = person.username, "an API key was rotated");
     Ok((stored.key, secret))
 }
 

@@ -46,6 +46,7 @@ pub mod restore_lab;
 pub mod retire_worker;
 pub mod run_cml_operation;
 pub mod run_operation;
+mod seen_page;
 pub mod set_cml_credentials;
 pub mod update_worker;
 pub mod worker_commands;

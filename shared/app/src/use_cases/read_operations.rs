@@ -1,14 +1,13 @@
 //! Read operations: one, or a page of them, newest first.
 
+use async_trait::async_trait;
 use domain::operation::{Operation, OperationStatus};
 use domain::{OperationId, Sight, WorkerId};
 
+use super::seen_page::{Rows, any_page, own_page};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::Listed;
-
-/// Pages read for one answer when a filter matches little.
-const PAGES_PER_ANSWER: usize = 10;
 
 /// One operation. It is seen by whoever began it, and by whoever sees its worker.
 ///
@@ -16,7 +15,10 @@ const PAGES_PER_ANSWER: usize = 10;
 /// It does not exist or is not the caller's to see, or the table failed.
 pub async fn get_operation(ctx: &Context, sight: &Sight, id: OperationId) -> Result<Operation, AppError> {
     let operation = ctx.store.operation(id).await?;
-    only_seen(ctx, sight, vec![operation]).await?.pop().ok_or_else(|| AppError::no_operation(id))
+    match seen(ctx, sight, std::slice::from_ref(&operation)).await?[..] {
+        [true] => Ok(operation),
+        _ => Err(AppError::no_operation(id)),
+    }
 }
 
 /// A page of the operations that the caller sees; of one worker and of one status, if given.
@@ -31,24 +33,37 @@ pub async fn list_operations(
     limit: u32,
     cursor: Option<String>,
 ) -> Result<Listed<Operation>, AppError> {
-    let mut items: Vec<Operation> = Vec::new();
-    let mut next = cursor;
-    for _ in 0..PAGES_PER_ANSWER {
-        let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
-        let page = ctx.store.list_operations(target, missing, next).await?;
-        let fitting = page.items.into_iter().filter(|operation| status.is_none_or(|s| operation.status == s));
-        items.extend(only_seen(ctx, sight, fitting.collect()).await?);
-        next = page.next;
-        if next.is_none() || items.len() >= limit as usize {
-            break;
-        }
+    let rows = Operations { ctx, sight, target, status };
+    match sight {
+        Sight::Everything => any_page(&rows, limit, cursor).await,
+        Sight::Own { .. } => own_page(&rows, limit, cursor).await,
     }
-    Ok(Listed { items, next })
 }
 
-async fn only_seen(ctx: &Context, sight: &Sight, operations: Vec<Operation>) -> Result<Vec<Operation>, AppError> {
+struct Operations<'a> {
+    ctx: &'a Context,
+    sight: &'a Sight,
+    target: Option<WorkerId>,
+    status: Option<OperationStatus>,
+}
+
+#[async_trait]
+impl Rows<Operation> for Operations<'_> {
+    async fn page(&self, limit: u32, after: Option<String>) -> Result<Listed<Operation>, AppError> {
+        self.ctx.store.list_operations(self.target, limit, after).await
+    }
+
+    async fn shown(&self, operations: &[Operation]) -> Result<Vec<bool>, AppError> {
+        let seen = seen(self.ctx, self.sight, operations).await?;
+        let fits = |operation: &Operation| self.status.is_none_or(|status| operation.status == status);
+        Ok(operations.iter().zip(seen).map(|(operation, seen)| seen && fits(operation)).collect())
+    }
+}
+
+/// For each of these operations whether it is seen: by whoever began it, and by whoever sees its worker.
+async fn seen(ctx: &Context, sight: &Sight, operations: &[Operation]) -> Result<Vec<bool>, AppError> {
     if *sight == Sight::Everything {
-        return Ok(operations);
+        return Ok(vec![true; operations.len()]);
     }
     let targets: Vec<WorkerId> = operations.iter().filter_map(|operation| operation.target).collect();
     let workers = ctx.store.workers(&targets).await?;
@@ -56,5 +71,5 @@ async fn only_seen(ctx: &Context, sight: &Sight, operations: Vec<Operation>) -> 
         let worker = operation.target.and_then(|id| workers.get(&id));
         sight.sees_work_of(&operation.requested_by) || worker.is_some_and(|worker| sight.sees(worker.owner.as_deref()))
     };
-    Ok(operations.into_iter().filter(seen).collect())
+    Ok(operations.iter().map(seen).collect())
 }

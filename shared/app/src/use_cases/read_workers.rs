@@ -1,14 +1,14 @@
 //! Read workers: the snapshot, its latest readings and its standing power decision.
 
+use async_trait::async_trait;
 use domain::worker::{Worker, WorkerStatus};
 use domain::{Region, Sight, SignedDuration, Timestamp, WorkerId};
 
+use super::seen_page::{Rows, any_page, own_page};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Listed, PowerDue, Sample, Telemetry};
 
-/// Pages read for one answer when a filter matches little: a page more may follow, never a scan.
-const PAGES_PER_ANSWER: usize = 10;
 /// The longest span of one page of history.
 pub const HISTORY_PAGE: SignedDuration = SignedDuration::from_hours(24);
 /// The longest span that can be asked for.
@@ -50,6 +50,24 @@ impl WorkerFilter {
     }
 }
 
+struct Workers<'a> {
+    ctx: &'a Context,
+    sight: &'a Sight,
+    filter: &'a WorkerFilter,
+}
+
+#[async_trait]
+impl Rows<Worker> for Workers<'_> {
+    async fn page(&self, limit: u32, after: Option<String>) -> Result<Listed<Worker>, AppError> {
+        self.ctx.store.list_workers(self.filter.region.as_ref(), limit, after).await
+    }
+
+    async fn shown(&self, workers: &[Worker]) -> Result<Vec<bool>, AppError> {
+        let shown = |worker: &Worker| self.sight.sees(worker.owner.as_deref()) && self.filter.matches(worker);
+        Ok(workers.iter().map(shown).collect())
+    }
+}
+
 /// One worker.
 ///
 /// # Errors
@@ -78,18 +96,11 @@ pub async fn list_workers(
     limit: u32,
     cursor: Option<String>,
 ) -> Result<Listed<WorkerDetails>, AppError> {
-    let mut workers: Vec<Worker> = Vec::new();
-    let mut next = cursor;
-    for _ in 0..PAGES_PER_ANSWER {
-        let missing = limit.saturating_sub(u32::try_from(workers.len()).unwrap_or(limit));
-        let page = ctx.store.list_workers(filter.region.as_ref(), missing, next).await?;
-        let shown = |worker: &Worker| sight.sees(worker.owner.as_deref()) && filter.matches(worker);
-        workers.extend(page.items.into_iter().filter(shown));
-        next = page.next;
-        if next.is_none() || workers.len() >= limit as usize {
-            break;
-        }
-    }
+    let rows = Workers { ctx, sight, filter };
+    let Listed { items: workers, next } = match sight {
+        Sight::Everything => any_page(&rows, limit, cursor).await?,
+        Sight::Own { .. } => own_page(&rows, limit, cursor).await?,
+    };
     let ids: Vec<WorkerId> = workers.iter().map(|worker| worker.id).collect();
     let (mut telemetry, powers) =
         futures::try_join!(ctx.store.recent_telemetry(&ids, ctx.now()), ctx.store.powers(&ids))?;

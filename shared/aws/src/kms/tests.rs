@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use app::testing::ManualClock;
 use aws_sdk_kms::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -43,7 +44,7 @@ impl Wire {
             .credentials_provider(Credentials::new("k", "s", None, None, "test"))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        KmsSealer::new(Client::from_conf(config), ARN.into())
+        KmsSealer::new(Client::from_conf(config), ARN.into(), Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)))
     }
 }
 
@@ -66,7 +67,7 @@ async fn a_text_is_sealed_with_a_data_key_bound_to_its_item() {
     assert!(sealed.starts_with("kms1.") && !sealed.contains("refresh"), "{sealed}");
     assert_eq!(sealer.open(&sealed, "SESSION#1").await.unwrap(), "a refresh token");
     let asked = wire.asked.lock().unwrap().clone();
-    let context = json!({"ccm:purpose": "sealed-item", "ccm:item": "SESSION#1"});
+    let context = json!({"ccm:kind": "SESSION", "ccm:item": "SESSION#1"});
     for (at, action) in ["GenerateDataKey", "Decrypt"].into_iter().enumerate() {
         assert_eq!((asked[at].0.as_str(), &asked[at].1["KeyId"]), (action, &json!(ARN)));
         assert_eq!(asked[at].1["EncryptionContext"], context);
@@ -82,5 +83,21 @@ async fn what_was_sealed_for_another_item_or_is_no_seal_does_not_open() {
     assert_eq!(error.operation, "kms.Decrypt");
     for broken in ["", "kms1.", "kms1.a", "kms2.YQ.YQ", "kms1.YQ.!", "local1.YQ"] {
         assert!(sealer.open(broken, "SESSION#1").await.is_err(), "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn kms_is_asked_once_for_a_signing_secret_and_each_time_for_a_session() {
+    for (context, times) in [("API-KEY#1", 1), ("SESSION#1", 3)] {
+        let wire = Wire::default();
+        let sealer = wire.sealer();
+        let sealed = sealer.seal("a secret", context).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(sealer.open(&sealed, context).await.unwrap(), "a secret");
+        }
+        // What is remembered opens nothing elsewhere.
+        assert!(sealer.open(&sealed, "API-KEY#2").await.is_err());
+        let decrypted = wire.asked.lock().unwrap().iter().filter(|(action, _)| action == "Decrypt").count();
+        assert_eq!(decrypted, times + 1, "{context}");
     }
 }

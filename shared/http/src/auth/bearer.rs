@@ -10,7 +10,7 @@ pub(in crate::auth) mod tests;
 use std::sync::Arc;
 
 use app::error::PortError;
-use app::ports::{Clock, TokenError, TokenVerifier, VerifiedToken};
+use app::ports::{Clock, TokenError, TokenVerifier, VerifiedIdToken, VerifiedToken};
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::session::Person;
@@ -119,10 +119,10 @@ impl TokenVerifier for Authenticator {
         self.access(token, || Asking::Freely).await.map_err(refusal)
     }
 
-    async fn id_token(&self, token: &str, client_id: &str, nonce: Option<&str>) -> Result<String, TokenError> {
+    async fn id_token(&self, token: &str, client_id: &str, nonce: Option<&str>) -> Result<VerifiedIdToken, TokenError> {
         let (claims, _) = self.claims(token, || Asking::Freely).await.map_err(refusal)?;
         claims.check_id(&self.config, client_id, nonce, self.clock.now()).map_err(refusal)?;
-        Ok(claims.sub)
+        Ok(VerifiedIdToken { subject: claims.sub, issuer_session: claims.sid })
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) async fn signed_with(
     incoming: &Incoming,
     signature: &str,
 ) -> Result<ApiKey, Problem> {
+    if incoming.repeats_query {
+        return Err(Problem::unauthorized("A signed request names each query parameter once.", Some("invalid_token")));
+    }
     let header = |name: &str| incoming.headers.get(name).map_or("", |value| value.trim());
     let request = SignedRequest {
         key_id: header("x-ccm-key"),

@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::function::Endpoint;
 use crate::problem::Problem;
 use crate::request::{Caller, Via};
-use crate::serve::{Incoming, refused};
+use crate::serve::Incoming;
 
 pub(crate) use sight::check_sight;
 
@@ -29,7 +29,8 @@ pub use stored_keys::StoredKeys;
 
 /// The caller of a request to an endpoint that is not public.
 pub(crate) async fn identify(api: &Api, endpoint: &Endpoint, incoming: &Incoming) -> Result<Caller, Problem> {
-    let header = |name: &str| incoming.headers.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    // A header that says nothing is still the caller's own word.
+    let header = |name: &str| incoming.headers.get(name).map(|value| value.trim());
     if let Some(authorization) = header("authorization") {
         return api.auth.authenticate(authorization).await;
     }
@@ -66,13 +67,19 @@ fn opened(endpoint: &Endpoint, incoming: &Incoming, key: &domain::ApiKey, via: V
         role: key.role,
         via,
         acts_for: key.owner_username.clone(),
+        bound_to: key.worker,
     };
     let right = if endpoint.is_change() { Right::Write } else { Right::Read };
-    let worker = incoming.path_parameters.get("worker_id").and_then(|id| id.parse().ok());
+    let worker = match incoming.path_parameters.get("worker_id") {
+        Some(id) => id.parse().ok(),
+        // Of an operation its own worker counts, which its endpoint looks at.
+        None if incoming.path_parameters.contains_key("operation_id") => key.worker,
+        None => None,
+    };
     let checked = taken(endpoint, via).and_then(|()| {
         key.check(endpoint.group, right, worker)
             .map_err(|why| Problem::not_allowed(crate::problem::sentence(&why.to_string())))
     });
-    checked.inspect_err(|problem| refused(endpoint, &caller, &problem.detail))?;
-    Ok(caller)
+    caller.note();
+    checked.map(|()| caller)
 }

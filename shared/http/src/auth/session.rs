@@ -9,13 +9,14 @@ use domain::{SignedDuration, Timestamp};
 
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::request::{Caller, Request, Via, cookie};
+use crate::request::{Caller, Request, Via, cookie, cookie_values};
 use crate::serve::Incoming;
 
 /// A cookie of ours. No script reads it, and no other site's request brings it along except by a link.
 ///
 /// Over TLS its name begins with `__Host-`, so that no other host and no plain connection can set it. Browsers
-/// do not agree on such names over plain HTTP, which only the local stack speaks: there it has none.
+/// do not agree on such names over plain HTTP, which only the local stack speaks. There it has the product's name
+/// and the port, because all ports of 127.0.0.1 share their cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cookie {
     /// The session.
@@ -26,13 +27,12 @@ pub(crate) enum Cookie {
 
 impl Cookie {
     /// Its name.
-    pub(crate) fn name(self, public_url: &PublicUrl) -> &'static str {
-        match (self, public_url.is_https()) {
-            (Self::Session, true) => "__Host-session",
-            (Self::Session, false) => "session",
-            (Self::Login, true) => "__Host-login",
-            (Self::Login, false) => "login",
-        }
+    pub(crate) fn name(self, public_url: &PublicUrl) -> String {
+        let what = match self {
+            Self::Session => "session",
+            Self::Login => "login",
+        };
+        if public_url.is_https() { format!("__Host-{what}") } else { format!("ccm-{what}-{}", public_url.port()) }
     }
 
     /// The `Set-Cookie` that gives it a value.
@@ -69,11 +69,21 @@ pub(crate) fn public_url(ctx: &Context) -> Result<&PublicUrl, Problem> {
 /// The session cookie of a request that changes something, from a page of ours.
 ///
 /// # Errors
-/// 403 when another site's page makes the browser send it.
+/// 403 when another site's page makes the browser send it; 400 when it is there twice: nothing was done with either.
 pub(crate) fn own_cookie<'a>(request: &'a Request, public_url: &PublicUrl) -> Result<Option<&'a str>, Problem> {
-    let Some(value) = request.cookie(Cookie::Session.name(public_url)) else { return Ok(None) };
+    let name = Cookie::Session.name(public_url);
+    let values = cookie_values(&request.cookies, &name).take(2).collect::<Vec<_>>();
+    if values.is_empty() {
+        return Ok(None);
+    }
     check_origin(public_url, request.headers.get("origin").map(String::as_str))?;
-    Ok(Some(value))
+    match values[..] {
+        [value] => Ok(Some(value)),
+        _ => Err(Problem::bad_request(format!(
+            "The cookie {name} is there twice, and which of the two is ours cannot be told. Remove this site's cookies \
+             in the browser, and sign in again."
+        ))),
+    }
 }
 
 /// `SameSite` keeps other sites' requests away, but not those of other hosts of the same site.
@@ -88,7 +98,7 @@ fn check_origin(public_url: &PublicUrl, origin: Option<&str>) -> Result<(), Prob
 /// The caller of a session; none without a cookie.
 pub(super) async fn identify(api: &Api, incoming: &Incoming, is_change: bool) -> Result<Option<Caller>, Problem> {
     let Some(public_url) = &api.context.settings.public_url else { return Ok(None) };
-    let Some(value) = cookie(&incoming.cookies, Cookie::Session.name(public_url)) else { return Ok(None) };
+    let Some(value) = cookie(&incoming.cookies, &Cookie::Session.name(public_url)) else { return Ok(None) };
     if is_change {
         check_origin(public_url, incoming.headers.get("origin").map(String::as_str))?;
     }
@@ -128,7 +138,8 @@ mod tests {
             login_cookie(&tls, "value"),
             "__Host-login=value; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure"
         );
-        assert_eq!(login_cookie(&plain, "value"), "login=value; Path=/; Max-Age=600; HttpOnly; SameSite=Lax");
+        assert_eq!(login_cookie(&plain, "value"), "ccm-login-8000=value; Path=/; Max-Age=600; HttpOnly; SameSite=Lax");
+        assert_eq!(Cookie::Session.name(&plain), "ccm-session-8000");
         assert_eq!(forget_session(&tls), "__Host-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure");
     }
 

@@ -1,5 +1,7 @@
 //! Signing in, and API keys.
 
+use app::ports::Sealed;
+
 use super::row::{MACHINE_READ, MACHINE_USER, PAGE, PERSON, handler, http};
 use crate::endpoints as e;
 use crate::function::{Access, Function, Port};
@@ -31,7 +33,14 @@ pub(super) const ROWS: &[Function] = &[
         ("iss", "The issuer that sends the browser back."),
         ("error", "Why it sends no code."),
     ])
-    .ports(&[Port::Issuer, Port::Seal, Port::SignIn, Port::TableRead, Port::TableWrite]),
+    .ports(&[
+        Port::Issuer,
+        Port::Seal(Sealed::Session),
+        Port::SignIn,
+        Port::TableRead,
+        Port::TableWrite,
+        Port::Unseal(Sealed::Session),
+    ]),
     http(
         "refresh-session",
         ("POST", "/api/auth/refresh"),
@@ -41,7 +50,14 @@ pub(super) const ROWS: &[Function] = &[
         handler!(refresh_session),
         "Carry the browser's session on.",
     )
-    .ports(&[Port::Issuer, Port::Seal, Port::SignIn, Port::TableRead, Port::TableWrite, Port::Unseal]),
+    .ports(&[
+        Port::Issuer,
+        Port::Seal(Sealed::Session),
+        Port::SignIn,
+        Port::TableRead,
+        Port::TableWrite,
+        Port::Unseal(Sealed::Session),
+    ]),
     http(
         "logout",
         ("POST", "/api/auth/logout"),
@@ -51,7 +67,7 @@ pub(super) const ROWS: &[Function] = &[
         handler!(logout),
         "End the browser's session, and tell where to sign out at the identity provider.",
     )
-    .ports(&[Port::SignIn, Port::TableRead, Port::TableWrite, Port::Unseal]),
+    .ports(&[Port::SignIn, Port::TableRead, Port::TableWrite, Port::Unseal(Sealed::Session)]),
     http(
         "session",
         ("GET", "/api/auth/session"),
@@ -82,7 +98,7 @@ pub(super) const ROWS: &[Function] = &[
         "Make an API key; it is shown once.",
     )
     .body("CreateApiKey")
-    .ports(&[Port::Issuer, Port::Seal, Port::TableRead, Port::TableWrite]),
+    .ports(&[Port::Issuer, Port::Seal(Sealed::SigningSecret), Port::TableRead, Port::TableWrite]),
     http(
         "list-api-keys",
         ("GET", "/api/api-keys"),
@@ -102,6 +118,7 @@ pub(super) const ROWS: &[Function] = &[
         handler!(revoke_api_key),
         "Revoke an API key: from now on it opens nothing.",
     )
+    .of_owner()
     .ports(&[Port::Issuer, Port::TableRead, Port::TableWrite]),
     http(
         "rotate-api-key",
@@ -112,5 +129,6 @@ pub(super) const ROWS: &[Function] = &[
         handler!(rotate_api_key),
         "Give a signing key a new secret; the former one works for another day.",
     )
-    .ports(&[Port::Issuer, Port::Seal, Port::TableRead, Port::TableWrite]),
+    .of_owner()
+    .ports(&[Port::Issuer, Port::Seal(Sealed::SigningSecret), Port::TableRead, Port::TableWrite]),
 ];

@@ -1,6 +1,6 @@
 //! Labs: what is read of them and done to them.
 
-use app::ports::Queue;
+use app::ports::{Queue, Sealed};
 
 use super::row::{MACHINE_READ, MACHINE_USER, MANAGER, OPERATION, PAGE, Parameter, USER, handler, http};
 use crate::endpoints as e;
@@ -10,8 +10,13 @@ const TITLE: &[Parameter] = &[("title", "The lab's title, 1 to 64 characters; th
 /// What every command needs whose operation is done at a controller.
 const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::CmlOperations), Port::TableRead, Port::TableWrite];
 /// The same where machines may sign their requests.
-const MACHINE_COMMAND: &[Port] =
-    &[Port::Issuer, Port::Send(Queue::CmlOperations), Port::TableRead, Port::TableWrite, Port::Unseal];
+const MACHINE_COMMAND: &[Port] = &[
+    Port::Issuer,
+    Port::Send(Queue::CmlOperations),
+    Port::TableRead,
+    Port::TableWrite,
+    Port::Unseal(Sealed::SigningSecret),
+];
 /// What reading at a controller needs.
 const LIVE_READ: &[Port] = &[Port::Cml, Port::CredentialUse, Port::Issuer, Port::SecretsRead, Port::TableRead];
 

@@ -1,6 +1,6 @@
 //! What a row of the table is made of: who may, what is reached, what is taken and answered.
 
-use app::ports::Queue;
+use app::ports::{Queue, Sealed};
 use domain::Role;
 
 use crate::function::{Access, BodyFormat, BodySchema, Endpoint, Function, Handler, Port, Trigger, Zone};
@@ -26,12 +26,18 @@ pub(super) const PERSON: Access = Access::Person(Role::User);
 /// What every signed-in read needs.
 const READ: &[Port] = &[Port::CredentialUse, Port::Issuer, Port::TableRead];
 /// The same where machines may sign their requests.
-pub(super) const MACHINE_READ: &[Port] = &[Port::CredentialUse, Port::Issuer, Port::TableRead, Port::Unseal];
+pub(super) const MACHINE_READ: &[Port] =
+    &[Port::CredentialUse, Port::Issuer, Port::TableRead, Port::Unseal(Sealed::SigningSecret)];
 /// What every command that starts an operation needs.
 pub(super) const COMMAND: &[Port] = &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite];
 /// The same where machines may sign their requests.
-pub(super) const MACHINE_COMMAND: &[Port] =
-    &[Port::Issuer, Port::Send(Queue::Operations), Port::TableRead, Port::TableWrite, Port::Unseal];
+pub(super) const MACHINE_COMMAND: &[Port] = &[
+    Port::Issuer,
+    Port::Send(Queue::Operations),
+    Port::TableRead,
+    Port::TableWrite,
+    Port::Unseal(Sealed::SigningSecret),
+];
 
 pub(super) type Parameter = (&'static str, &'static str);
 
@@ -68,7 +74,17 @@ pub(super) const fn http(
     Function {
         name,
         zone: Zone::Api,
-        trigger: Trigger::Http(Endpoint { method, path, group, access, body: None, query: &[], answer, handler }),
+        trigger: Trigger::Http(Endpoint {
+            method,
+            path,
+            group,
+            access,
+            of_owner: false,
+            body: None,
+            query: &[],
+            answer,
+            handler,
+        }),
         ports: READ,
         summary,
     }
@@ -77,6 +93,14 @@ pub(super) const fn http(
 impl Function {
     pub(super) const fn ports(mut self, ports: &'static [Port]) -> Self {
         self.ports = ports;
+        self
+    }
+
+    /// About what belongs to somebody.
+    pub(super) const fn of_owner(mut self) -> Self {
+        if let Trigger::Http(ref mut endpoint) = self.trigger {
+            endpoint.of_owner = true;
+        }
         self
     }
 

@@ -45,7 +45,7 @@ pub struct CreateApiKey {
     pub role: Option<String>,
     /// The one worker it is good for.
     pub worker_id: Option<String>,
-    /// When it ends; never by default.
+    /// When it ends; in a year by default, in five years at most.
     pub expires_at: Option<String>,
     /// `bearer` (sent as it is, the default) or `signing` (signs requests, and is never sent).
     pub kind: Option<String>,

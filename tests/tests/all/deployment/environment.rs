@@ -42,7 +42,7 @@ fn asked_by_port(port: Port) -> Vec<String> {
             let names = ["OIDC_ISSUER", "OIDC_INTERNAL_ISSUER", "OIDC_AUDIENCES", "OIDC_CLIENT_ID", "OIDC_LOGOUT_URL"];
             names.map(str::to_owned).to_vec()
         }
-        Port::Seal | Port::Unseal => vec!["KMS_KEY_ID".into()],
+        Port::Seal(_) | Port::Unseal(_) => vec!["KMS_KEY_ID".into()],
         Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => vec!["ACCOUNT_ROLES".into()],
         Port::FilesRead | Port::FilesWrite => vec!["FILES_BUCKET".into()],
         Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => vec!["STACK_NAME".into()],
@@ -99,6 +99,32 @@ async fn the_binary_starts_with_no_other_variables_than_the_template_sets() {
             panic!("{}: {error}", function.name);
         }
     }
+}
+
+/// A parameter that CloudFormation takes and a function does not would stop every function there is.
+#[test]
+fn a_setting_that_the_template_allows_is_one_that_functions_start_with() {
+    let repository = &Repository::committed();
+    let root = templates::all(repository).into_iter().find(|it| it.path == "template.yaml").unwrap();
+    let deployed = templates::functions(repository);
+    let variables = &deployed["get-worker"].properties["Environment"]["Variables"];
+    let mut tried = 0;
+    for (variable, value) in variables.as_object().unwrap() {
+        let Some(parameter) = value["Ref"].as_str().map(|name| &root.content["Parameters"][name]) else { continue };
+        let listed = parameter["AllowedValues"].as_array().into_iter().flatten();
+        let bounds = [&parameter["Default"], &parameter["MinValue"], &parameter["MaxValue"]];
+        for allowed in listed.chain(bounds).filter(|value| !value.is_null()) {
+            let text = allowed.as_str().map_or_else(|| allowed.to_string(), str::to_owned);
+            let given = |name: &str| match name {
+                "HOME_ACCOUNT_ID" => Some("123456789012".to_owned()),
+                _ => (name == variable).then(|| text.clone()),
+            };
+            let settings = Environment(&given).settings();
+            assert!(settings.is_ok(), "{variable}={text}: {:?}", settings.err());
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "{tried}");
 }
 
 fn the_example_environment_has_every_variable_that_a_function_must_have_and_no_other(

@@ -28,8 +28,8 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
         Port::Send(_) => &["sqs:SendMessage"],
         Port::Issuer | Port::SignIn => &[],
         Port::CredentialUse => &["dynamodb:PutItem"],
-        Port::Seal => &["kms:GenerateDataKey"],
-        Port::Unseal => &["kms:Decrypt"],
+        Port::Seal(_) => &["kms:GenerateDataKey"],
+        Port::Unseal(_) => &["kms:Decrypt"],
         Port::Publish => &["events:PutEvents"],
         Port::Ec2Read => {
             &["ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:DescribeImages", "sts:AssumeRole"]

@@ -288,3 +288,54 @@ async fn a_signature_is_refused_where_the_route_takes_none_and_a_signing_key_is_
     assert!(answer.status == 403 && answer.body.contains("no signed requests"), "{answer:?}");
     assert_eq!(api.get("/api/workers").header("x-api-key", &machine.secret).await.status, 401);
 }
+
+#[tokio::test]
+async fn a_key_is_rotated_by_its_owner_while_they_have_its_role_and_by_nobody_else() {
+    let api = TestApi::new().await;
+    let machine = Machine::new(&api, Role::Manager, &["workers:read"]).await;
+    let path = format!("/api/api-keys/{}/rotate", machine.id);
+    let by_admin = api.post(&path).as_admin().await;
+    assert!(by_admin.status == 403 && by_admin.body.contains("its owner only"), "{by_admin:?}");
+    let mut demoted = super::tokens::claims(Role::User);
+    demoted["sub"] = json!("subject-of-manager");
+    let demoted = api.post(&path).bearer(&super::tokens::sign(&demoted)).await;
+    assert!(demoted.status == 403 && demoted.body.contains("no longer have"), "{demoted:?}");
+    assert_eq!(api.post(&path).as_manager().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_ends_in_a_year_unless_its_maker_says_otherwise() {
+    let api = TestApi::new().await;
+    let made = create(&api, Role::User, json!({"name": "ci", "scopes": ["workers:read"]})).await;
+    assert_eq!(made["expires_at"], "2027-03-02T09:00:00.000Z");
+}
+
+#[tokio::test]
+async fn a_key_of_one_worker_reads_the_operations_of_that_worker_and_no_others() {
+    let api = TestApi::new().await;
+    let scopes = ["workers:write", "operations:read"];
+    let body = json!({"name": "one", "scopes": scopes, "worker_id": WORKER});
+    let key = text(&create(&api, Role::Manager, body).await["key"]);
+    let begun = api.post(&format!("/api/workers/{WORKER}/stop")).header("x-api-key", &key).await;
+    assert_eq!(begun.status, 202);
+    let read = |path: &str| api.get(path).header("x-api-key", &key);
+    assert_eq!(read(&begun.headers["location"]).await.status, 200);
+    assert_eq!(read(&format!("/api/operations/{}", super::world::IMPORT)).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_signed_request_that_names_a_parameter_twice_is_refused() {
+    let api = TestApi::new().await;
+    let machine = Machine::new(&api, Role::Manager, &["workers:read"]).await;
+    let signature = machine.signature("GET", "/api/workers", &[("limit", "5")], b"");
+    let call = machine.headers(api.get("/api/workers?limit=5"), &signature).raw_query("limit=1&limit=5");
+    let refused = call.await;
+    assert!(refused.status == 401 && refused.body.contains("once"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_empty_authorization_header_is_a_bad_credential_and_not_none() {
+    let api = TestApi::new().await;
+    let (_, key) = key(&api, &["workers:read"]).await;
+    assert_eq!(api.get("/api/workers").header("authorization", "").header("x-api-key", &key).await.status, 401);
+}

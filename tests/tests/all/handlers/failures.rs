@@ -50,7 +50,7 @@ async fn whichever_write_fails_it_is_a_503_and_nothing_is_half_done() {
             let api = TestApi::new().await;
             let before = lasting(&api);
             api.table.fail_writes_after(writes);
-            let answer = api.fixture(function).as_admin().await;
+            let answer = api.fixture(function).as_fits().await;
             status = answer.status;
             if status < 300 {
                 break;

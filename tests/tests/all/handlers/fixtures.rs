@@ -111,7 +111,9 @@ async fn every_fixture_is_answered() {
         let api = TestApi::new().await;
         let mut event = event(function.name);
         if function.endpoint().is_some() {
-            event["headers"]["authorization"] = format!("Bearer {}", tokens::token(Role::Admin)).into();
+            let owned = function.endpoint().is_some_and(|endpoint| endpoint.of_owner);
+            let role = if owned { Role::User } else { Role::Admin };
+            event["headers"]["authorization"] = format!("Bearer {}", tokens::token(role)).into();
         }
         let before = api.items();
         let answer =

@@ -13,6 +13,7 @@ mod failures;
 pub(crate) mod fixtures;
 mod labs;
 mod licenses;
+mod log;
 mod pass_through;
 mod preconditions;
 mod sessions;

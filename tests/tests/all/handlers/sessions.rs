@@ -1,15 +1,11 @@
 //! Signing in by browser, as the browser sees it.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
+use super::log::Log;
+use super::test_api::{Answer, TestApi};
+use super::world::browser::{PUBLIC_URL, SESSION};
 use domain::SignedDuration;
 use serde_json::json;
 use tracing::Level;
-use tracing_subscriber::fmt::MakeWriter;
-
-use super::test_api::{Answer, TestApi};
-use super::world::browser::{PUBLIC_URL, SESSION};
 
 const SESSION_COOKIE: &str = "__Host-session";
 const LOGIN_COOKIE: &str = "__Host-login";
@@ -82,6 +78,7 @@ async fn a_session_works_is_refreshed_and_ends() {
     let out = api.post("/api/auth/logout").cookie(SESSION_COOKIE, &cookie).header("origin", PUBLIC_URL).await;
     let url = out.json()["logout_url"].as_str().unwrap().to_owned();
     assert!(url.ends_with(&format!("&post_logout_redirect_uri={PUBLIC_URL}/")), "{url}");
+    assert!(api.issuer.secrets().iter().all(|secret| !url.contains(secret)), "no token goes to the browser: {url}");
     let over = refresh().await;
     assert_eq!((over.status, over.cookies.len()), (401, 1), "the browser forgets it");
     assert_eq!(workers().await.status, 401);
@@ -127,6 +124,32 @@ async fn a_cookie_that_is_no_session_or_there_twice_is_nobodys() {
 }
 
 #[tokio::test]
+async fn a_sign_out_or_refresh_with_two_cookies_says_that_nothing_was_done() {
+    let api = TestApi::new().await;
+    let before = api.items();
+    for path in ["/api/auth/logout", "/api/auth/refresh"] {
+        let call = api.post(path).cookie(SESSION_COOKIE, SESSION).cookie(SESSION_COOKIE, "x");
+        let answer = call.header("origin", PUBLIC_URL).await;
+        assert_eq!((answer.status, answer.cookies.len()), (400, 0), "{path}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("twice"), "{path}: {answer:?}");
+    }
+    assert_eq!(api.items(), before);
+}
+
+#[tokio::test]
+async fn a_browser_is_led_to_the_console_when_its_sign_in_fails() {
+    let api = TestApi::new().await;
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let answer = api.get("/api/auth/callback?state=x&code=y").header("accept", BROWSER).await;
+    let location = format!("{PUBLIC_URL}/?sign_in_error=sign_in_failed");
+    assert_eq!((answer.status, answer.headers["location"].as_str()), (302, location.as_str()));
+    assert!(answer.cookies.is_empty());
+    // A program is told what it was.
+    let answer = api.get("/api/auth/callback?state=x&code=y").header("accept", "*/*").await;
+    assert_eq!((answer.status, answer.headers.get("location")), (400, None));
+}
+
+#[tokio::test]
 async fn a_sign_in_that_cannot_be_finished_says_what_to_do() {
     let api = TestApi::new().await;
     for query in [
@@ -158,29 +181,6 @@ async fn an_issuer_that_does_not_answer_costs_nobody_the_session() {
     assert_eq!(api.get("/api/workers").cookie(SESSION_COOKIE, SESSION).await.status, 200);
 }
 
-/// Everything that is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_log_shows_a_token_a_cookie_or_anything_of_a_sign_in_and_nor_does_the_table() {
     let log = Log::default();
@@ -204,7 +204,7 @@ async fn no_log_shows_a_token_a_cookie_or_anything_of_a_sign_in_and_nor_does_the
     assert_eq!(calls("/api/auth/refresh").await.status, 503);
     assert_eq!(calls("/api/auth/logout").await.status, 200);
     drop(guard);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("signed in") && log.contains("signed out"), "the log was not caught: {log}");
     let mut secrets = api.issuer.secrets();
     assert!(secrets.len() >= 8, "{secrets:?}");

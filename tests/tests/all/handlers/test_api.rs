@@ -136,6 +136,12 @@ impl Call<'_> {
         self.by(Role::Admin)
     }
 
+    /// By somebody who may: an admin, or the owner of what the fixtures name.
+    pub(super) fn as_fits(self) -> Self {
+        let owned = self.function.endpoint().is_some_and(|endpoint| endpoint.of_owner);
+        self.by(if owned { Role::User } else { Role::Admin })
+    }
+
     pub(super) fn as_manager(self) -> Self {
         self.by(Role::Manager)
     }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use app::error::PortError;
 use app::ports::{
     Cml, CmlCredentials, CmlError, CmlLogins, CmlTarget, ControllerReading, Files, FirstContact, Item, ItemKey,
-    LicenseToken, Outgoing, Page, Query, Queue, Queues, Sealer, Secrets, SystemInformation, Table, TableError, Write,
+    LicenseToken, Outgoing, Page, Query, Queue, Queues, SealOnce, Sealer, Secrets, SystemInformation, Table,
+    TableError, Write,
 };
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
@@ -32,8 +33,8 @@ use crate::support::RecordingBus;
 
 #[cfg(feature = "wire")]
 pub(crate) use browser::{NONCE, SESSION};
-pub(crate) use seed::{TERMINATED, draft};
 pub(super) use seed::{IMPORT, OPERATION, QUEUED, WORKER};
+pub(crate) use seed::{TERMINATED, draft};
 
 /// What the log may hear, and no caller.
 pub(super) const INTERNAL: &str = "db-17.internal.example:8000 refused the connection";
@@ -242,8 +243,9 @@ struct Marked;
 
 #[async_trait]
 impl Sealer for Marked {
-    async fn seal(&self, text: &str, context: &str) -> Result<String, PortError> {
-        Ok(STANDARD.encode(format!("{context}|{text}")))
+    async fn sealing(&self, context: &str) -> Result<SealOnce, PortError> {
+        let context = context.to_owned();
+        Ok(Box::new(move |text| Ok(STANDARD.encode(format!("{context}|{text}")))))
     }
 
     async fn open(&self, sealed: &str, context: &str) -> Result<String, PortError> {

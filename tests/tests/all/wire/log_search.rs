@@ -14,7 +14,7 @@ use crate::run_log;
 const PATTERNS: [(&str, &str); 4] = [
     ("a token", r"eyJ[\w-]{8,}\.[\w-]{8,}"),
     ("an API key", r"ccm_[0-9a-z]{12}_[\w-]{16,}"),
-    ("a cookie", r"(?i)\b(session|login)=[\w-]{16,}"),
+    ("a cookie", r"(?i)\b(session|login)(-\d+)?=[\w-]{16,}"),
     // As a field of a log, of JSON, of a form or of a structure; `password: must be ...` is a message.
     ("a password", r#"(?i)(password|secret|code_verifier|refresh_token|id_token_hint)\\?"?(=|": ?|: ")[^\s&]"#),
 ];
@@ -103,7 +103,7 @@ fn each_kind_of_planted_secret_is_found_and_not_repeated() {
         ("a token", "{\\\"access_token\\\":\\\"eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJtYW5hZ2VyIn0"),
         ("an API key", "ccm_0123456789ab_ZXhhbXBsZS1zZXNzaW9uLXJlcGxhY2VkLWJ5LWNhbGxlcg"),
         ("a cookie", "__Host-session=ZXhhbXBsZS1zZXNzaW9uLXJl"),
-        ("a cookie", "cookie: a=b; session=ZXhhbXBsZS1zZXNzaW9uLXJl"),
+        ("a cookie", "cookie: a=b; ccm-session-8000=ZXhhbXBsZS1zZXNzaW9uLXJl"),
         ("a cookie", "__Host-login=ZXhhbXBsZS1zZXNzaW9uLXJl"),
         ("a password", "grant_type=password&username=admin&password=test"),
         ("a password", r#"{"username": "admin", "password": "test"}"#),

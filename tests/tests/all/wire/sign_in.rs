@@ -9,8 +9,8 @@ use app::testing::{CountingRandom, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;
 use domain::{SignedDuration, Timestamp};
-use functions::{HttpKeys, SystemClock};
-use http_api::auth::{AuthConfig, Authenticator, RoleRules};
+use functions::{HttpKeys, IssuerHttp, SystemClock};
+use http_api::auth::{AuthConfig, Authenticator, RoleRules, StoredKeys};
 use http_api::serve::{Incoming, serve};
 use http_api::{Api, Response};
 use reqwest::{Client, RequestBuilder};
@@ -46,11 +46,12 @@ impl Believer {
             roles: RoleRules::usual(&[client_id.to_owned()]),
         };
         let clock = Arc::<ShiftedClock>::default();
-        let keys = Arc::new(HttpKeys::new(jwks_url.to_owned()).unwrap());
         let settings = Settings::new("123456789012".parse().unwrap());
         let (table, random) = (Arc::<MemoryTable>::default(), Arc::<CountingRandom>::default());
         let context = Context::new(table, Arc::new(NoQueues), clock.clone(), clock.clone(), random, settings);
-        let auth = Arc::new(Authenticator::new(config, keys, clock.clone()));
+        let source = Arc::new(HttpKeys::new(jwks_url.to_owned(), &IssuerHttp::new().unwrap()));
+        let keys = StoredKeys::new(issuer.to_owned(), source, context.store.clone(), clock.clone(), true);
+        let auth = Arc::new(Authenticator::new(config, Arc::new(keys), clock.clone()));
         let timer = Arc::new(Never);
         let api =
             Api { context, auth, timer, controllers: None, files: None, secrets: None, sealer: None, identity: None };

@@ -48,7 +48,7 @@ impl Ground {
         for queue in Queue::ALL {
             queues.insert(queue, TestQueue::new(queue, &format!("{test}-{}", queue.name())).await);
         }
-        let sealer = KmsSealer::new(kms, kms_key.clone());
+        let sealer = KmsSealer::new(kms, kms_key.clone(), Arc::new(SystemClock));
         Self { issuer: issuer().await, sealer, kms_key, queues, tables: AtomicUsize::new(0) }
     }
 
@@ -127,8 +127,10 @@ fn claims_now(role: Role) -> Value {
 /// The function's fixture, signed where it must be.
 fn event(function: &Function) -> Value {
     let mut event = fixtures::event(function.name);
-    if function.endpoint().is_some() {
-        event["headers"]["authorization"] = format!("Bearer {}", tokens::sign(&claims_now(Role::Admin))).into();
+    if let Some(endpoint) = function.endpoint() {
+        // What the fixtures name is the user's.
+        let role = if endpoint.of_owner { Role::User } else { Role::Admin };
+        event["headers"]["authorization"] = format!("Bearer {}", tokens::sign(&claims_now(role))).into();
     }
     match function.name {
         // The one that runs has an address outside this machine.

@@ -125,6 +125,8 @@ async fn tokens_of_another_sign_in_or_of_two_people_or_without_a_role_make_no_se
         let begun = bench.begin().await;
         bench.issuer.set(change);
         assert!(bench.come_back(&begun).await.is_err(), "case {at}");
+        // The refresh token that came with them is not left alive.
+        bench.issuer.set(|it| assert_eq!(it.revoked, ["refresh.1"], "case {at}"));
     }
     assert!(bench.table.items().is_empty(), "{:?}", bench.kinds());
 }
@@ -141,9 +143,49 @@ async fn a_new_sign_in_ends_the_browsers_former_session() {
         previous: Some(&before),
         ..Callback::default()
     };
+    // At the issuer they are of two sessions: the former's refresh token is of no use to anybody.
+    bench.issuer.set(|it| it.session = Some("session-2".into()));
     let login = bench.finish(&callback).await.unwrap();
     assert!(matches!(read_session(&bench.ctx, &before).await, Err(SignInError::Over)));
     assert!(read_session(&bench.ctx, &login.cookie).await.is_ok());
+    bench.issuer.set(|it| assert_eq!(it.revoked, ["refresh.1"]));
+}
+
+#[tokio::test]
+async fn a_new_sign_in_revokes_nothing_that_it_stands_on_itself() {
+    let bench = Bench::new();
+    let before = bench.signed_in().await;
+    let begun = bench.begin().await;
+    let callback = Callback {
+        state: Some(&begun.state),
+        code: Some("code"),
+        browser: Some(&begun.browser),
+        previous: Some(&before),
+        ..Callback::default()
+    };
+    bench.finish(&callback).await.unwrap();
+    assert_eq!(bench.kinds(), ["SESSION"]);
+    bench.issuer.set(|it| assert!(it.revoked.is_empty(), "Keycloak ends the session of both with it"));
+}
+
+#[tokio::test]
+async fn a_former_session_that_cannot_be_ended_does_not_cost_the_browser_the_new_one() {
+    let bench = Bench::new();
+    let before = bench.signed_in().await;
+    let begun = bench.begin().await;
+    let callback = Callback {
+        state: Some(&begun.state),
+        code: Some("code"),
+        browser: Some(&begun.browser),
+        previous: Some(&before),
+        ..Callback::default()
+    };
+    // The sign-in is used up and the session written; then the table fails.
+    bench.table.fail_writes_after(2);
+    let login = bench.finish(&callback).await.unwrap();
+    bench.table.heal();
+    assert!(read_session(&bench.ctx, &login.cookie).await.is_ok());
+    assert!(read_session(&bench.ctx, &before).await.is_ok(), "the table did not fail");
 }
 
 #[tokio::test]

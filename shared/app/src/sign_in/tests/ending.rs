@@ -24,13 +24,13 @@ async fn signing_out_ends_the_session_here_and_at_the_issuer() {
     let bench = Bench::new();
     let cookie = bench.signed_in().await;
     let url = end_session(&bench.ctx, &bench.issuer, &PlainSealer, &cookie).await.unwrap().unwrap();
-    assert_eq!(url, "https://id.example.com/logout?to=https://ccm.example.com/&hint=true");
+    assert_eq!(url, "https://id.example.com/logout?to=https://ccm.example.com/");
     assert!(bench.table.items().is_empty());
-    assert_eq!(bench.issuer.calls("revoke"), 1);
+    bench.issuer.set(|it| assert_eq!(it.signed_out, ["refresh.1"]));
     assert!(matches!(read_session(&bench.ctx, &cookie).await, Err(SignInError::Over)));
     // Twice is no error, and tells the issuer nothing.
     assert_eq!(end_session(&bench.ctx, &bench.issuer, &PlainSealer, &cookie).await.unwrap(), None);
-    assert_eq!(bench.issuer.calls("revoke"), 1);
+    assert_eq!(bench.issuer.calls("sign_out"), 1);
 }
 
 #[tokio::test]
@@ -52,5 +52,8 @@ async fn whoever_signs_out_while_a_tab_refreshes_is_signed_out() {
     assert!(ended.is_ok() && matches!(refreshed, Err(SignInError::Over)), "{refreshed:?}");
     assert!(bench.table.items().is_empty(), "{:?}", bench.kinds());
     // What the issuer gave to nobody is revoked too.
-    assert_eq!(bench.issuer.calls("revoke"), 2);
+    bench.issuer.set(|it| {
+        assert_eq!(it.signed_out, ["refresh.1"]);
+        assert_eq!(it.revoked, ["refresh.2"]);
+    });
 }

@@ -7,14 +7,21 @@ use domain::{Role, SignedDuration, Timestamp};
 
 use crate::error::PortError;
 use crate::ports::{
-    AuthorizationRequest, Clock, IdentityError, IdentityProvider, Sealer, TokenError, TokenVerifier, Tokens,
-    VerifiedToken,
+    AuthorizationRequest, Clock, IdentityError, IdentityProvider, SealOnce, Sealer, TokenError, TokenVerifier, Tokens,
+    VerifiedIdToken, VerifiedToken,
 };
 use crate::secret::pkce_challenge;
 
 /// What the issuer does, and what was asked of it.
 pub(super) struct State {
     pub(super) down: bool,
+    /// Answers nothing until it does not hang any more.
+    pub(super) hangs: bool,
+    /// The session of its own that it names, if it names any.
+    pub(super) session: Option<String>,
+    /// The refresh tokens that were made worthless, and those whose session was ended.
+    pub(super) revoked: Vec<String>,
+    pub(super) signed_out: Vec<String>,
     pub(super) keys_down: bool,
     pub(super) subject: String,
     pub(super) id_subject: Option<String>,
@@ -23,7 +30,7 @@ pub(super) struct State {
     pub(super) nonce: String,
     pub(super) nonces: Vec<String>,
     pub(super) gives_id_token: bool,
-    pub(super) access_minutes: i64,
+    pub(super) access_secs: i64,
     /// The one refresh token that is good.
     pub(super) good: String,
     asked: Option<AuthorizationRequest>,
@@ -36,6 +43,10 @@ impl Default for State {
     fn default() -> Self {
         Self {
             down: false,
+            hangs: false,
+            session: Some("session-1".into()),
+            revoked: vec![],
+            signed_out: vec![],
             keys_down: false,
             subject: "subject-of-ada".into(),
             id_subject: None,
@@ -43,7 +54,7 @@ impl Default for State {
             nonce: String::new(),
             nonces: vec![],
             gives_id_token: true,
-            access_minutes: 5,
+            access_secs: 5 * 60,
             good: String::new(),
             asked: None,
             challenges: vec![],
@@ -85,6 +96,9 @@ impl FakeIssuer {
     async fn called(&self, what: &'static str) -> Result<(), IdentityError> {
         self.state().calls.push(what);
         tokio::task::yield_now().await;
+        while self.state().hangs {
+            tokio::task::yield_now().await;
+        }
         if self.state().down {
             return Err(PortError::new("issuer", "refused the connection").into());
         }
@@ -92,7 +106,7 @@ impl FakeIssuer {
     }
 
     fn tokens(&self) -> Tokens {
-        let end = self.clock.now() + SignedDuration::from_mins(self.state().access_minutes);
+        let end = self.clock.now() + SignedDuration::from_secs(self.state().access_secs);
         let mut state = self.state();
         state.given += 1;
         state.good = format!("refresh.{}", state.given);
@@ -144,13 +158,21 @@ impl IdentityProvider for FakeIssuer {
         Ok(self.tokens())
     }
 
-    async fn revoke(&self, _: &str) -> Result<(), IdentityError> {
-        self.called("revoke").await
+    async fn revoke(&self, refresh_token: &str) -> Result<(), IdentityError> {
+        self.called("revoke").await?;
+        self.set(|it| it.revoked.push(refresh_token.into()));
+        Ok(())
     }
 
-    async fn logout_url(&self, id_token: Option<&str>, return_to: &str) -> Result<Option<String>, IdentityError> {
+    async fn sign_out(&self, refresh_token: &str) -> Result<(), IdentityError> {
+        self.called("sign_out").await?;
+        self.set(|it| it.signed_out.push(refresh_token.into()));
+        Ok(())
+    }
+
+    async fn logout_url(&self, return_to: &str) -> Result<Option<String>, IdentityError> {
         self.called("logout").await?;
-        Ok(Some(format!("https://id.example.com/logout?to={return_to}&hint={}", id_token.is_some())))
+        Ok(Some(format!("https://id.example.com/logout?to={return_to}")))
     }
 }
 
@@ -168,14 +190,14 @@ impl TokenVerifier for FakeIssuer {
         Ok(VerifiedToken { subject: subject.into(), username: "ada".into(), role, expires_at })
     }
 
-    async fn id_token(&self, token: &str, client_id: &str, nonce: Option<&str>) -> Result<String, TokenError> {
+    async fn id_token(&self, token: &str, client_id: &str, nonce: Option<&str>) -> Result<VerifiedIdToken, TokenError> {
         assert_eq!(client_id, "client");
         let refused = || TokenError::Refused("The id token is not valid.".into());
         let (subject, has) = token.strip_prefix("id.").and_then(|t| t.split_once('.')).ok_or_else(refused)?;
         if nonce.is_some_and(|nonce| nonce != has) {
             return Err(refused());
         }
-        Ok(subject.into())
+        Ok(VerifiedIdToken { subject: subject.into(), issuer_session: self.state().session.clone() })
     }
 }
 
@@ -184,13 +206,28 @@ pub(super) struct PlainSealer;
 
 #[async_trait]
 impl Sealer for PlainSealer {
-    async fn seal(&self, text: &str, context: &str) -> Result<String, PortError> {
-        Ok(format!("{context}|{}", text.chars().rev().collect::<String>()))
+    async fn sealing(&self, context: &str) -> Result<SealOnce, PortError> {
+        let context = context.to_owned();
+        Ok(Box::new(move |text| Ok(format!("{context}|{}", text.chars().rev().collect::<String>()))))
     }
 
     async fn open(&self, sealed: &str, context: &str) -> Result<String, PortError> {
         let other = || PortError::new("sealer.open", "sealed for another item");
         let (sealed_for, text) = sealed.split_once('|').ok_or_else(other)?;
         (sealed_for == context).then(|| text.chars().rev().collect()).ok_or_else(other)
+    }
+}
+
+/// Opens, but has nothing to seal with.
+pub(super) struct BrokenSealer;
+
+#[async_trait]
+impl Sealer for BrokenSealer {
+    async fn sealing(&self, _: &str) -> Result<SealOnce, PortError> {
+        Err(PortError::new("sealer.seal", "gave no key"))
+    }
+
+    async fn open(&self, sealed: &str, context: &str) -> Result<String, PortError> {
+        PlainSealer.open(sealed, context).await
     }
 }

@@ -1,5 +1,7 @@
 //! Carrying a session on, with an issuer that rotates refresh tokens.
 
+use futures::FutureExt;
+
 use super::*;
 
 #[tokio::test]
@@ -54,10 +56,10 @@ async fn a_lease_left_by_a_crash_keeps_nobody_out_for_long() {
     let cookie = bench.signed_in().await;
     bench.pass(6);
     let (id, now) = (hash(&cookie), bench.clock.now());
-    let left = bench.ctx.store.take_lease("session", &id, 7, now, SignedDuration::from_secs(15)).await.unwrap();
+    let left = bench.ctx.store.take_lease("session", &id, 7, now, SignedDuration::from_secs(25)).await.unwrap();
     assert!(left.is_some());
     assert!(matches!(bench.refresh(&cookie).await, Err(SignInError::RefreshUnderWay)));
-    bench.clock.advance(SignedDuration::from_secs(17));
+    bench.clock.advance(SignedDuration::from_secs(27));
     bench.refresh(&cookie).await.unwrap();
     // Its holder, should it wake up, takes nobody's lease away.
     let theirs = bench.ctx.store.take_lease("session", &id, 8, bench.clock.now(), SignedDuration::from_secs(15)).await;
@@ -118,13 +120,15 @@ async fn somebody_elses_tokens_or_none_with_a_role_end_the_session() {
         bench.issuer.set(change);
         assert!(matches!(bench.refresh(&cookie).await, Err(SignInError::Over)));
         assert!(bench.table.items().is_empty());
+        // Nor is the refresh token left alive that came with them.
+        bench.issuer.set(|it| assert_eq!(it.revoked, ["refresh.2"]));
     }
 }
 
 #[tokio::test]
 async fn where_access_tokens_outlive_the_idle_time_a_refresh_notes_the_use() {
     let bench = Bench::new();
-    bench.issuer.set(|it| it.access_minutes = 24 * 60);
+    bench.issuer.set(|it| it.access_secs = 24 * 60 * 60);
     let cookie = bench.signed_in().await;
     for _ in 0..5 {
         bench.pass(70);
@@ -144,14 +148,118 @@ async fn a_write_that_fails_leaves_a_session_that_can_be_refreshed_or_is_over() 
         let outcome = bench.refresh(&cookie).await;
         bench.table.heal();
         match writes {
-            // Before the issuer was asked nothing is lost; after it the refresh token is.
+            // Before the issuer was asked nothing is lost; after it the refresh token is, when no attempt succeeds.
             0 => assert!(outcome.is_err() && bench.refresh(&cookie).await.is_ok()),
             1 => {
                 assert!(outcome.is_err());
-                bench.clock.advance(SignedDuration::from_secs(17));
+                bench.clock.advance(SignedDuration::from_secs(27));
                 assert!(matches!(bench.refresh(&cookie).await, Err(SignInError::Over)));
             }
             _ => assert!(outcome.is_ok(), "{outcome:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn new_tokens_survive_a_table_that_fails_for_a_moment() {
+    let bench = Bench::new();
+    let cookie = bench.signed_in().await;
+    for _ in 0..2 {
+        bench.pass(4);
+        // The lease is taken; then the session cannot be written, several times.
+        bench.table.fail_writes(1, 3);
+        bench.refresh(&cookie).await.unwrap();
+    }
+    assert_eq!(bench.issuer.calls("refresh"), 2);
+    assert!(read_session(&bench.ctx, &cookie).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_second_tab_waits_as_long_as_the_first_may_take_and_uses_no_token_twice() {
+    let bench = Bench::new();
+    let cookie = bench.signed_in().await;
+    bench.pass(6);
+    bench.issuer.set(|it| it.hangs = true);
+    {
+        let mut first = std::pin::pin!(bench.refresh(&cookie));
+        assert!(futures::poll!(&mut first).is_pending());
+        assert!(futures::poll!(&mut first).is_pending());
+        for second in 1..REQUEST_TIME_LIMIT.as_secs() {
+            bench.clock.advance(SignedDuration::from_secs(1));
+            // It does not ask the issuer, which would keep it waiting too.
+            let other = bench.refresh(&cookie).now_or_never();
+            assert!(matches!(other, Some(Err(SignInError::RefreshUnderWay))), "after {second} s: {other:?}");
+        }
+        // It answers at the last moment.
+        bench.issuer.set(|it| it.hangs = false);
+        first.await.unwrap();
+    }
+    assert_eq!(bench.issuer.calls("refresh"), 1);
+    bench.refresh(&cookie).await.unwrap();
+    assert!(read_session(&bench.ctx, &cookie).await.is_ok());
+}
+
+#[tokio::test]
+async fn new_tokens_are_put_on_what_another_tab_made_of_the_session_meanwhile() {
+    let bench = Bench::new();
+    let cookie = bench.signed_in().await;
+    for round in 1..=2 {
+        bench.pass(4);
+        bench.issuer.set(|it| it.hangs = true);
+        let refreshed = {
+            let mut refresh = std::pin::pin!(bench.refresh(&cookie));
+            assert!(futures::poll!(&mut refresh).is_pending());
+            // Another tab notes its use.
+            let mut other = bench.ctx.store.session(&hash(&cookie)).await.unwrap().unwrap();
+            assert!(bench.ctx.store.save_session(&mut other).await.unwrap());
+            bench.issuer.set(|it| it.hangs = false);
+            refresh.await.unwrap()
+        };
+        assert_eq!(refreshed.access_expires_at, bench.clock.now() + SignedDuration::from_mins(5), "round {round}");
+        assert_eq!(read_session(&bench.ctx, &cookie).await.unwrap().session, refreshed);
+        // The second round uses the refresh token that the first was given.
+        assert_eq!(bench.issuer.calls("refresh"), round);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_the_issuer_ends_is_over_although_another_tab_just_noted_its_use() {
+    let bench = Bench::new();
+    let cookie = bench.signed_in().await;
+    bench.issuer.set(|it| (it.good, it.hangs) = ("another".into(), true));
+    bench.pass(4);
+    let mut refresh = std::pin::pin!(bench.refresh(&cookie));
+    assert!(futures::poll!(&mut refresh).is_pending());
+    let mut other = bench.ctx.store.session(&hash(&cookie)).await.unwrap().unwrap();
+    assert!(bench.ctx.store.save_session(&mut other).await.unwrap());
+    bench.issuer.set(|it| it.hangs = false);
+    assert!(matches!(refresh.await, Err(SignInError::Over)));
+    assert!(bench.table.items().is_empty(), "{:?}", bench.kinds());
+}
+
+#[tokio::test]
+async fn no_refresh_token_is_spent_while_its_successor_could_not_be_sealed() {
+    let bench = Bench::new();
+    let cookie = bench.signed_in().await;
+    bench.pass(4);
+    let broken = Issuer { provider: &bench.issuer, tokens: &bench.issuer, sealer: &BrokenSealer };
+    let error = refresh_session(&bench.ctx, broken, &cookie).await.unwrap_err();
+    assert!(matches!(error, SignInError::App(AppError::Unavailable(_))), "{error:?}");
+    assert_eq!(bench.issuer.calls("refresh"), 0);
+    bench.refresh(&cookie).await.unwrap();
+}
+
+#[tokio::test]
+async fn access_tokens_of_a_minute_are_used_before_they_are_renewed() {
+    let bench = Bench::new();
+    bench.issuer.set(|it| it.access_secs = 60);
+    let cookie = bench.signed_in().await;
+    for round in 1..=3 {
+        bench.clock.advance(SignedDuration::from_secs(29));
+        bench.refresh(&cookie).await.unwrap();
+        assert_eq!(bench.issuer.calls("refresh"), round - 1);
+        bench.clock.advance(SignedDuration::from_secs(1));
+        bench.refresh(&cookie).await.unwrap();
+        assert_eq!(bench.issuer.calls("refresh"), round);
     }
 }

@@ -15,6 +15,8 @@ use super::{AuthConfig, refuse, timestamp};
 pub(super) struct Claims {
     iss: String,
     pub(super) sub: String,
+    /// The issuer's session (OpenID Connect Back-Channel Logout 1.0, 2.1).
+    pub(super) sid: Option<String>,
     exp: f64,
     nbf: Option<f64>,
     aud: Option<OneOrMany>,
@@ -29,6 +31,8 @@ pub(super) struct Claims {
     token_use: Option<String>,
     /// Only an id token has one.
     at_hash: Option<IgnoredAny>,
+    /// The key that a token is bound to.
+    cnf: Option<IgnoredAny>,
     preferred_username: Option<String>,
     username: Option<String>,
     #[serde(rename = "cognito:username")]
@@ -119,15 +123,21 @@ impl Claims {
     /// Signed by the same keys are also tokens that tell a client who signed in: an id token says
     /// nothing about what its bearer may do here.
     fn is_access_token(&self) -> bool {
-        let typ = self.typ.as_deref().unwrap_or("Bearer").to_ascii_lowercase();
-        !matches!(typ.as_str(), "id" | "refresh" | "offline" | "logout")
-            && self.token_use.as_deref().is_none_or(|kind| kind == "access")
+        let says_bearer = self.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("bearer"));
+        let says_access = self.token_use.as_deref() == Some("access");
+        (self.typ.is_none() || says_bearer)
+            && (self.token_use.is_none() || says_access)
+            // What an issuer that names no kind puts in an id token.
             && self.at_hash.is_none()
+            && (self.nonce.is_none() || says_bearer || says_access)
+            // Bound to a key that its bearer would have to show, which we do not ask for (RFC 7800).
+            && self.cnf.is_none()
     }
 
     /// Whose it is.
     pub(super) fn into_verified(self, says: &Value, config: &AuthConfig) -> Result<VerifiedToken, Problem> {
         let Some(role) = config.roles.greatest(says) else {
+            tracing::Span::current().record("caller", self.sub.as_str());
             return Err(Problem::not_allowed(
                 "The token is valid, but gives none of the roles admin, manager and user. Ask an administrator for one.",
             ));

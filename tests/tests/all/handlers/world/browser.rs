@@ -114,16 +114,19 @@ impl IdentityProvider for TestIssuer {
         Ok(())
     }
 
-    async fn logout_url(&self, id_token: Option<&str>, return_to: &str) -> Result<Option<String>, IdentityError> {
-        let id_token = id_token.unwrap_or("none");
-        Ok(Some(format!("{}/logout?id_token_hint={id_token}&post_logout_redirect_uri={return_to}", tokens::ISSUER)))
+    async fn sign_out(&self, _: &str) -> Result<(), IdentityError> {
+        Ok(())
+    }
+
+    async fn logout_url(&self, return_to: &str) -> Result<Option<String>, IdentityError> {
+        Ok(Some(format!("{}/logout?client_id=x&post_logout_redirect_uri={return_to}", tokens::ISSUER)))
     }
 }
 
 /// Records the session and the sign-in, begun at that time.
 pub(super) async fn seed(context: &Context, sealer: &dyn Sealer, begun: Timestamp) {
     let hash_of_session = hash(SESSION);
-    let sealed = json!({"refresh_token": "the-refresh-token-0", "id_token": "the-id-token"}).to_string();
+    let sealed = json!({"refresh_token": "the-refresh-token-0"}).to_string();
     let sealed = sealer.seal(&sealed, &StoredSession::context(&hash_of_session)).await.unwrap();
     let person = Person { subject: "subject-of-manager".into(), username: "manager".into(), role: Role::Manager };
     let session = Session::begin(person, begun + SignedDuration::from_mins(5), begun, &context.settings.sessions);

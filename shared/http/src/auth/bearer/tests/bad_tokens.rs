@@ -108,6 +108,7 @@ async fn an_id_token_in_place_of_an_access_token_is_refused() {
         (json!({"typ": "ID"}), "not an access token"),
         (json!({"token_use": "id"}), "not an access token"),
         (json!({"typ": null, "at_hash": "x"}), "not an access token"),
+        (json!({"typ": null, "nonce": "x"}), "not an access token"),
     ])
     .await;
 }
@@ -116,6 +117,16 @@ async fn an_id_token_in_place_of_an_access_token_is_refused() {
 async fn a_refresh_or_logout_token_in_place_of_an_access_token_is_refused() {
     let kinds = ["Refresh", "Offline", "Logout"].map(|typ| (json!({"typ": typ}), "not an access token"));
     refused_claims(&kinds).await;
+}
+
+#[tokio::test]
+async fn a_token_of_an_unknown_kind_or_bound_to_a_key_is_refused() {
+    refused_claims(&[
+        (json!({"typ": "Entitlement"}), "not an access token"),
+        (json!({"typ": "DPoP"}), "not an access token"),
+        (json!({"cnf": {"jkt": "x"}}), "not an access token"),
+    ])
+    .await;
 }
 
 #[tokio::test]
