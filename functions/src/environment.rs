@@ -19,7 +19,7 @@ use app::{Context, PublicUrl, Settings};
 use aws::{DynamoTable, EventBridgeEvents, SqsQueues};
 use aws_config::SdkConfig;
 use domain::worker::{CmlAddress, spec};
-use domain::{Invalid, InvalidField, LabOwners, Region, SignedDuration, Visibility};
+use domain::{AccountId, Invalid, InvalidField, LabOwners, Place, Region, SignedDuration, Visibility};
 use http_api::{Function, Port};
 
 use crate::{OsRandom, SystemClock, World};
@@ -138,6 +138,9 @@ impl Environment<'_> {
         settings.power.idle_shutdown = self.parsed("IDLE_SHUTDOWN", true, "must be true or false")?;
         settings.power.idle_timeout = self.minutes("IDLE_TIMEOUT_MINUTES", settings.power.idle_timeout)?;
         settings.power.minimum_uptime = self.minutes("MINIMUM_UPTIME_MINUTES", settings.power.minimum_uptime)?;
+        settings.reconcile.manual_change_hold =
+            self.minutes("MANUAL_CHANGE_HOLD_MINUTES", settings.reconcile.manual_change_hold)?;
+        settings.reconcile_labs.manual_change_hold = settings.reconcile.manual_change_hold;
         settings.sessions.idle = self.minutes("SESSION_IDLE_MINUTES", settings.sessions.idle)?;
         let most =
             self.whole("SESSION_MAX_MINUTES", settings.sessions.most.as_mins(), SESSION_MINUTES_MAX, "minutes")?;
@@ -159,10 +162,36 @@ impl Environment<'_> {
         if let Some(name) = self.optional("DEFAULT_INSTANCE_TYPE") {
             settings.default_instance_type = name;
         }
+        settings.fallback_instance_types = self.list("FALLBACK_INSTANCE_TYPES");
+        settings.discovery_places = self.discovery_places(&settings.home_account)?;
         if let Some(owners) = self.optional("TRUSTED_IMAGE_OWNERS") {
             settings.trusted_image_owners = owners.split(',').map(|owner| owner.trim().to_owned()).collect();
         }
         Ok(settings)
+    }
+
+    /// What stands between commas.
+    fn list(&self, name: &str) -> Vec<String> {
+        let text = self.optional(name).unwrap_or_default();
+        text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    }
+
+    /// `<region>` of the home account, or `<account>/<region>`; where this runs when none is named.
+    fn discovery_places(&self, home: &AccountId) -> Result<Vec<Place>, EnvironmentError> {
+        const NAME: &str = "DISCOVERY_PLACES";
+        let mut named = self.list(NAME);
+        if named.is_empty() {
+            named.extend(self.optional("HOME_REGION"));
+        }
+        let place = |text: String| -> Result<Place, InvalidField> {
+            let (account, region) = text.split_once('/').unwrap_or((home.as_str(), &text));
+            Ok(Place { account: account.parse()?, region: region.parse()? })
+        };
+        let wrong = |error: InvalidField| EnvironmentError::Wrong {
+            name: NAME.into(),
+            message: format!("must be regions, or account/region, between commas: {}", error.message),
+        };
+        named.into_iter().map(|text| place(text).map_err(wrong)).collect()
     }
 
     fn visibility(&self, default: Visibility) -> Result<Visibility, EnvironmentError> {

@@ -122,11 +122,13 @@ async fn consume(
     deadline: Deadline,
 ) -> Result<Value, InvokeError> {
     match function.name {
+        "dispatch-discovery" => api::dispatch_discovery::run(world).await,
         "dispatch-labs" => api::dispatch_labs::run(world).await,
         "dispatch-metrics" => api::dispatch_metrics::run(world).await,
         "dispatch-power" => api::dispatch_power::run(world).await,
         "publish-events" => api::publish_events::run(world, event).await,
         "collect-aws" => fleet::collect_aws::run(world, event, deadline).await,
+        "discover-instances" => fleet::discover_instances::run(world, event, deadline).await,
         "control-power" => fleet::control_power::run(world, event, deadline).await,
         "run-import" => fleet::run_import::run(world, event, deadline).await,
         "run-operation" => fleet::run_operation::run(world, event, deadline).await,

@@ -43,6 +43,7 @@ pub(crate) fn router(levers: Levers, issuer: Option<&Issuer>, address: SocketAdd
         .route("/dev/cloud/instances", get(instances))
         .route("/dev/cloud/instances/{id}/{action}", post(act))
         .route("/dev/cloud/faults", post(fault))
+        .route("/dev/cloud/scarce", put(scarce))
         .route("/dev/cloud/events", post(events))
         .route("/dev/cml/{instance_id}", get(controller))
         .route("/dev/cml/{instance_id}/activity", post(activity))
@@ -113,6 +114,11 @@ fn refused(error: &Ec2Error) -> LocalProblem {
 async fn fault(State(levers): State<Arc<Levers>>, body: Bytes) -> Answer {
     let fault: Fault = read(&body)?;
     levers.cloud.inject_fault(fault);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn scarce(State(levers): State<Arc<Levers>>, body: Bytes) -> Answer {
+    levers.cloud.set_scarce(read(&body)?);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -97,6 +97,17 @@ fn people_are_told_of_a_stop_so_many_minutes_before_or_not_at_all() {
 }
 
 #[test]
+fn what_somebody_did_by_hand_is_left_for_so_many_minutes() {
+    let hold = |given: &[(&str, &str)]| {
+        let settings = settings(given).unwrap();
+        (settings.reconcile.manual_change_hold, settings.reconcile_labs.manual_change_hold)
+    };
+    let hours = |hours| (SignedDuration::from_hours(hours), SignedDuration::from_hours(hours));
+    assert_eq!(hold(&[]), hours(12));
+    assert_eq!(hold(&[("MANUAL_CHANGE_HOLD_MINUTES", "60")]), hours(1));
+}
+
+#[test]
 fn retention_is_in_days_and_the_address_by_its_kind() {
     let given = [
         ("SAMPLE_RETENTION_DAYS", "7"),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::instance::InstanceObservation;
 use domain::{InstanceId, Place, Timestamp};
 
+use crate::faults::{Scarce, refusal};
 use crate::instance::{Instance, Reason, State, Verb};
 use crate::model::{Batch, Model, Token};
 use crate::{SimulatedCloud, images, instance_types, internal};
@@ -22,16 +23,47 @@ const TOKEN_MAX_CHARS: usize = 64;
 
 const RUN: &str = "RunInstances";
 const DESCRIBE: &str = "DescribeInstances";
+const START: &str = "StartInstances";
+const NO_CAPACITY: &str = "InsufficientInstanceCapacity";
 const STATUS: &str = "DescribeInstanceStatus";
 
 #[async_trait]
 impl Ec2 for SimulatedCloud {
     async fn run_instance(&self, place: &Place, request: &LaunchRequest) -> Result<InstanceObservation, Ec2Error> {
-        self.call(RUN, |model, now| self.launch(model, place, request, now))
+        let scarce = self.lock().gate.scarce().to_vec();
+        self.call(RUN, |model, now| self.launch(model, place, request, &scarce, now))
     }
 
     async fn start(&self, place: &Place, id: &InstanceId) -> Result<(), Ec2Error> {
-        self.ask(Verb::Start, place, id)
+        let scarce = self.lock().gate.scarce().to_vec();
+        self.call(START, |model, now| {
+            let one = model.find(START, Some(place), id.as_str(), now)?;
+            let short = |scarce: &Scarce| scarce.lacks(&one.instance_type, &one.availability_zone);
+            if one.state == State::Stopped && scarce.iter().any(short) {
+                return Err(refusal(START, NO_CAPACITY));
+            }
+            model.ask(Verb::Start, Some(place), id.as_str(), now, self.random())
+        })
+    }
+
+    async fn modify_type(&self, place: &Place, id: &InstanceId, instance_type: &str) -> Result<(), Ec2Error> {
+        let operation = "ModifyInstanceAttribute";
+        self.call(operation, |model, now| {
+            if instance_types::vcpus(instance_type).is_none() {
+                return Err(invalid(operation, format!("Invalid value '{instance_type}' for InstanceType.")));
+            }
+            model.amend(operation, place, id, now, |instance| {
+                if instance.state != State::Stopped {
+                    return Err(Ec2Error {
+                        operation,
+                        code: "IncorrectInstanceState".into(),
+                        message: format!("The instance '{}' is not in the 'stopped' state.", instance.id),
+                    });
+                }
+                instance_type.clone_into(&mut instance.instance_type);
+                Ok(())
+            })
+        })
     }
 
     async fn stop(&self, place: &Place, id: &InstanceId) -> Result<(), Ec2Error> {
@@ -126,6 +158,7 @@ impl SimulatedCloud {
         model: &mut Model,
         place: &Place,
         request: &LaunchRequest,
+        scarce: &[Scarce],
         now: Timestamp,
     ) -> Result<InstanceObservation, Ec2Error> {
         let token = &request.client_token;
@@ -147,6 +180,7 @@ impl SimulatedCloud {
             tags: request.tags.clone(),
         };
         let mut instance = self.prepare(model, launch, now)?;
+        instance.availability_zone = self.zone(place, request, scarce)?;
         instance.token = Some(key.clone());
         let observation = instance.observation();
         let mut batch = Batch::default();
@@ -157,11 +191,20 @@ impl SimulatedCloud {
         Ok(observation)
     }
 
+    /// A zone with capacity: that of the subnet, or any.
+    fn zone(&self, place: &Place, request: &LaunchRequest, scarce: &[Scarce]) -> Result<String, Ec2Error> {
+        let spec = &request.spec;
+        let lies_in = spec.subnet_id.as_ref().map(|id| images::fnv1a(id.as_bytes()));
+        let first = lies_in.unwrap_or_else(|| (self.random().next() % 3) as u64);
+        let zones = (0..if lies_in.is_some() { 1 } else { 3 }).map(|n| zone_name(place, first.wrapping_add(n)));
+        let has = |zone: &String| !scarce.iter().any(|scarce| scarce.lacks(&spec.instance_type, zone));
+        zones.into_iter().find(has).ok_or_else(|| refusal(RUN, NO_CAPACITY))
+    }
+
     /// A new instance, pending, not yet recorded.
     pub(crate) fn prepare(&self, model: &Model, launch: Launch<'_>, now: Timestamp) -> Result<Instance, Ec2Error> {
         let random = self.random();
         let id = model.new_id(random).map_err(|error| invalid(RUN, error.to_string()))?;
-        let zone = ["a", "b", "c"][(random.next() % 3) as usize];
         Ok(Instance {
             id,
             account: launch.place.account.clone(),
@@ -171,7 +214,7 @@ impl SimulatedCloud {
             reason: Reason::pending(),
             instance_type: launch.instance_type.to_owned(),
             ami_id: launch.ami_id.to_owned(),
-            availability_zone: format!("{}{zone}", launch.place.region),
+            availability_zone: zone_name(launch.place, (random.next() % 3) as u64),
             public_ip: Some(model.public_ip(RUN, None, random)?),
             last_public_ip: None,
             private_ip: model.private_ip(RUN, random)?,
@@ -182,6 +225,10 @@ impl SimulatedCloud {
             token: None,
         })
     }
+}
+
+fn zone_name(place: &Place, number: u64) -> String {
+    format!("{}{}", place.region, ["a", "b", "c"][(number % 3) as usize])
 }
 
 /// What makes an instance the one it is.

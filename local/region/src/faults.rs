@@ -21,6 +21,23 @@ pub struct Fault {
     pub count: u32,
 }
 
+/// A type that has no capacity, everywhere or in one zone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scarce {
+    /// The type.
+    pub instance_type: String,
+    /// The zone; null for all of them.
+    pub availability_zone: Option<String>,
+}
+
+impl Scarce {
+    /// Whether it lacks that type in that zone.
+    pub(crate) fn lacks(&self, instance_type: &str, zone: &str) -> bool {
+        self.instance_type == instance_type && self.availability_zone.as_deref().is_none_or(|short| short == zone)
+    }
+}
+
 fn once() -> u32 {
     1
 }
@@ -31,6 +48,7 @@ pub(crate) struct Gate {
     faults: Vec<Fault>,
     drop: u32,
     duplicate: u32,
+    scarce: Vec<Scarce>,
 }
 
 impl Gate {
@@ -52,6 +70,14 @@ impl Gate {
         let fault = self.faults.iter_mut().find(|fault| fault.call == operation)?;
         fault.count -= 1;
         Some(fault.error.clone())
+    }
+
+    pub(crate) fn set_scarce(&mut self, scarce: Vec<Scarce>) {
+        self.scarce = scarce;
+    }
+
+    pub(crate) fn scarce(&self) -> &[Scarce] {
+        &self.scarce
     }
 
     pub(crate) fn set_event_faults(&mut self, drop: u32, duplicate: u32) {

@@ -8,7 +8,7 @@ use domain::{Place, Timestamp};
 use serde::Serialize;
 
 use crate::ec2::Launch;
-use crate::faults::Fault;
+use crate::faults::{Fault, Scarce};
 use crate::instance::{Instance, State, Verb};
 use crate::model::{Batch, Model};
 use crate::{SimulatedCloud, images, instance_types, internal};
@@ -147,6 +147,11 @@ impl SimulatedCloud {
     /// The next calls of a name fail.
     pub fn inject_fault(&self, fault: Fault) {
         self.lock().gate.inject(fault);
+    }
+
+    /// These have no capacity from now on, and all others have.
+    pub fn set_scarce(&self, scarce: Vec<Scarce>) {
+        self.lock().gate.set_scarce(scarce);
     }
 
     /// The next `drop` notifications are lost, the `duplicate` after them are delivered twice.

@@ -26,7 +26,7 @@ use app::ports::{Clock, Ec2Error, Random};
 use domain::Timestamp;
 use local_state::{Documents, StateError};
 
-pub use faults::{Fault, TIMEOUT_AFTER_SUCCESS};
+pub use faults::{Fault, Scarce, TIMEOUT_AFTER_SUCCESS};
 pub use levers::{InstanceView, RunningInstance, SeedInstance};
 
 use faults::Gate;

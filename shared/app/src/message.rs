@@ -42,6 +42,13 @@ pub struct CollectAws {
     pub worker_ids: Vec<WorkerId>,
 }
 
+/// To discover-instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoverInstances {
+    /// Where.
+    pub place: Place,
+}
+
 /// To collect-cml.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectCml {
@@ -71,6 +78,12 @@ struct AwsWire {
     account_id: String,
     region: String,
     worker_ids: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PlaceWire {
+    account_id: String,
+    region: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -135,6 +148,18 @@ impl Message for CollectAws {
             },
             worker_ids: worker_ids(&wire.worker_ids)?,
         })
+    }
+}
+
+impl Message for DiscoverInstances {
+    fn body(&self) -> String {
+        write(PlaceWire { account_id: self.place.account.to_string(), region: self.place.region.to_string() })
+    }
+
+    fn read(body: &str) -> Result<Self, AppError> {
+        let wire: PlaceWire = parse(body)?;
+        let account = wire.account_id.parse().map_err(unreadable)?;
+        Ok(Self { place: Place { account, region: wire.region.parse().map_err(unreadable)? } })
     }
 }
 

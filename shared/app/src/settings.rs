@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::backup::Retention;
 use domain::power::PowerPolicy;
+use domain::reconcile::ReconcilePolicy;
 use domain::session::Lifetimes;
 use domain::worker::CmlAddress;
-use domain::{AccountId, LabOwners, Region, SignedDuration, Visibility};
+use domain::{AccountId, LabOwners, Place, Region, SignedDuration, Visibility};
 
 use crate::public_url::PublicUrl;
 
@@ -20,6 +21,10 @@ pub struct Settings {
     pub home_account: AccountId,
     /// The type to launch when none is named.
     pub default_instance_type: String,
+    /// Types to take where EC2 has none of the one wished for, for workers that name neither; best first.
+    pub fallback_instance_types: Vec<String>,
+    /// Where instances that nobody manages are looked for, beside where workers run.
+    pub discovery_places: Vec<Place>,
     /// The image name pattern to launch when none is named.
     pub default_ami_name: String,
     /// The same by region, before the default.
@@ -28,6 +33,10 @@ pub struct Settings {
     pub trusted_image_owners: Vec<String>,
     /// The rules of idle shutdown, and how often workers are read.
     pub power: PowerPolicy,
+    /// The rules of keeping workers as they are wanted.
+    pub reconcile: ReconcilePolicy,
+    /// The same for labs.
+    pub reconcile_labs: ReconcilePolicy,
     /// Which of an instance's addresses CML is reached at.
     pub cml_address: CmlAddress,
     /// How often labs are read.
@@ -59,10 +68,14 @@ impl Settings {
         Self {
             home_account,
             default_instance_type: "m5zn.metal".into(),
+            fallback_instance_types: vec![],
+            discovery_places: vec![],
             default_ami_name: "cml-2.*".into(),
             ami_names: BTreeMap::new(),
             trusted_image_owners: vec!["self".into()],
             power: PowerPolicy::default(),
+            reconcile: ReconcilePolicy::workers(),
+            reconcile_labs: ReconcilePolicy::labs(),
             cml_address: CmlAddress::Public,
             labs_interval: SignedDuration::from_mins(30),
             sample_retention: SignedDuration::from_hours(24 * 30),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use app::ports::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, Instance, Tag};
+use aws_sdk_ec2::types::{AttributeValue, Filter, Instance, Tag};
 use domain::instance::InstanceObservation;
 use domain::{InstanceId, Place};
 
@@ -63,6 +63,12 @@ impl Ec2 for AwsEc2 {
     async fn start(&self, place: &Place, id: &InstanceId) -> Result<(), Ec2Error> {
         let call = self.client(place).await?.start_instances().instance_ids(id.as_str());
         call.send().await.map(drop).map_err(|error| ec2_error("StartInstances", error))
+    }
+
+    async fn modify_type(&self, place: &Place, id: &InstanceId, instance_type: &str) -> Result<(), Ec2Error> {
+        let value = AttributeValue::builder().value(instance_type).build();
+        let call = self.client(place).await?.modify_instance_attribute().instance_id(id.as_str()).instance_type(value);
+        call.send().await.map(drop).map_err(|error| ec2_error("ModifyInstanceAttribute", error))
     }
 
     async fn stop(&self, place: &Place, id: &InstanceId) -> Result<(), Ec2Error> {

@@ -77,6 +77,17 @@ impl Activity {
         }
         next
     }
+
+    /// What is known when nodes that ran at the look before, `last_look`, do not run `now`: until when they did is
+    /// not known, and an outage may lie between. What is not known is not taken for idle.
+    #[must_use]
+    pub fn nodes_ended(self, last_look: Option<Timestamp>, now: Timestamp) -> Self {
+        if last_look.is_none() || self.nodes_ran_at != last_look {
+            return self;
+        }
+        // Just before: at this look none ran, which is what the next one goes by.
+        Self { nodes_ran_at: Some(now - SignedDuration::from_millis(1)), ..self }
+    }
 }
 
 #[cfg(test)]
@@ -142,5 +153,14 @@ mod tests {
         assert_eq!(seen.nodes_ran_at, Some(at(100)));
         let later = seen.after(&[], None, Some(0), at(200)).after(&[], None, None, at(300));
         assert_eq!(later.nodes_ran_at, Some(at(100)));
+    }
+
+    #[test]
+    fn nodes_that_ended_while_nobody_looked_count_as_having_run_until_the_next_look() {
+        let ran = Activity::default().after(&[], None, Some(2), at(100));
+        let ended = ran.clone().nodes_ended(Some(at(100)), at(4_000));
+        assert_eq!(ended.nodes_ran_at, Some(at(4_000) - SignedDuration::from_millis(1)));
+        assert_eq!(ended.clone().nodes_ended(Some(at(4_000)), at(5_000)), ended, "once: they ran at no look since");
+        assert_eq!(Activity::default().nodes_ended(None, at(100)).nodes_ran_at, None);
     }
 }

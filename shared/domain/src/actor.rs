@@ -57,6 +57,12 @@ impl Actor {
         Self::System("idle-shutdown".into())
     }
 
+    /// What keeps everything as it is wanted.
+    #[must_use]
+    pub fn reconciler() -> Self {
+        Self::System("reconciler".into())
+    }
+
     /// Our observation of EC2 and CML.
     #[must_use]
     pub fn metrics() -> Self {

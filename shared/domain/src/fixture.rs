@@ -7,7 +7,7 @@ use crate::id::{InstanceId, Place, WorkerId};
 use crate::instance::{InstanceObservation, InstanceState, Lifecycle};
 use crate::metrics::ServiceStatus;
 use crate::worker::{
-    Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Worker, WorkerEvent, WorkerStatus,
+    Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Wish, Worker, WorkerEvent, WorkerStatus,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,7 +30,9 @@ pub(crate) fn draft() -> Worker {
         spec: LaunchSpec {
             instance_type: "m5zn.metal".into(),
             image: ImageChoice::RegionDefault,
+            fallback_instance_types: vec![],
             subnet_id: None,
+            fallback_subnet_ids: vec![],
             security_group_ids: vec![],
             instance_profile: None,
             volume_gib: None,
@@ -41,10 +43,15 @@ pub(crate) fn draft() -> Worker {
         imported: false,
         launch_number: 0,
         launch_ami_id: None,
+        launch_offer: None,
+        launch_refused: false,
         instance: None,
         status: WorkerStatus::Pending,
         status_detail: None,
+        status_since: at(0),
         desired: DesiredState::Running,
+        wish: Wish::new(0, at(0)),
+        departure: None,
         state_reason: "Created by ada.".into(),
         service: ServiceStatus::Unavailable,
         running_since: None,

@@ -8,6 +8,8 @@ pub mod access;
 pub mod activity;
 pub mod actor;
 pub mod backup;
+pub mod capacity;
+pub mod discovery;
 #[cfg(test)]
 mod fixture;
 pub mod id;
@@ -21,6 +23,7 @@ pub mod ownership;
 pub mod pass_through;
 pub mod power;
 pub mod price;
+pub mod reconcile;
 pub mod session;
 pub mod worker;
 

@@ -4,6 +4,7 @@
 //! uses it. What it does not know is never taken for "idle".
 
 use crate::activity::Activity;
+use crate::reconcile::{Action, Decision, minute};
 use crate::worker::{DesiredState, Worker, WorkerStatus};
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,51 +62,18 @@ pub struct Evidence {
     pub operation_under_way: bool,
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PowerAction {
-    /// Nothing, and nothing is coming.
-    None,
-    /// Nothing yet.
-    Wait,
-    /// Stop it.
-    Stop,
-    /// Terminate it: it is wanted gone, and the attempt to do so ended without.
-    Terminate,
-}
-
-impl PowerAction {
-    /// Every action.
-    pub const ALL: [Self; 4] = [Self::None, Self::Wait, Self::Stop, Self::Terminate];
-
-    /// The name in items and answers.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Wait => "wait",
-            Self::Stop => "stop",
-            Self::Terminate => "terminate",
-        }
-    }
-
-    /// The action of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.name() == name)
-    }
-}
-
 /// A judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PowerDecision {
     /// What to do now.
-    pub action: PowerAction,
+    pub action: Action,
     /// Why, for people.
     pub reason: String,
     /// Since when nobody uses it, as far as is known.
     pub idle_since: Option<Timestamp>,
-    /// When it would be stopped, if nothing happens until then.
+    /// What comes next, if nothing happens until then.
+    pub next_action: Option<Action>,
+    /// When that comes.
     pub next_action_at: Option<Timestamp>,
     /// When to judge again.
     pub next_check_at: Timestamp,
@@ -113,56 +81,47 @@ pub struct PowerDecision {
     pub read_first: bool,
 }
 
+impl From<Decision> for PowerDecision {
+    fn from(decision: Decision) -> Self {
+        Self {
+            action: decision.action,
+            reason: decision.reason,
+            idle_since: None,
+            next_action: decision.next.map(|(action, _)| action),
+            next_action_at: decision.next.map(|(_, at)| at),
+            next_check_at: decision.next_check_at,
+            read_first: false,
+        }
+    }
+}
+
 /// A stop is judged on a reading from the deadline, not from minutes before it: it is asked for this
 /// long before, and may be this much older.
 const READ_BEFORE_STOP: SignedDuration = SignedDuration::from_secs(60);
 const READING_SLACK: SignedDuration = SignedDuration::from_secs(90);
 
-/// Judges one worker.
+/// Whether a worker that runs is to be stopped for being idle. What is not wanted to run, and not running, is no
+/// matter of this judgement.
 #[must_use]
 pub fn decide(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> PowerDecision {
-    let none = |reason: String| {
-        let settled = matches!(worker.status, WorkerStatus::Stopped | WorkerStatus::Failed | WorkerStatus::Terminated);
-        let every = if settled { policy.check_settled_every } else { policy.check_every };
-        PowerDecision {
-            action: PowerAction::None,
-            reason,
-            idle_since: None,
-            next_action_at: None,
-            next_check_at: now + every,
-            read_first: false,
-        }
+    let none = |reason: String| PowerDecision {
+        action: Action::None,
+        reason,
+        idle_since: None,
+        next_action: None,
+        next_action_at: None,
+        next_check_at: now + policy.check_every,
+        read_first: false,
     };
-    let wish = (worker.desired, evidence.operation_under_way);
-    if wish == (DesiredState::Terminated, false) && !worker.status.is_final() {
-        return PowerDecision {
-            action: PowerAction::Terminate,
-            reason: format!("It is wanted gone, and is {} still. {}", worker.status.name(), worker.state_reason),
-            // A refusal of EC2's is not hurried: somebody has to lift it first.
-            next_check_at: now + policy.check_settled_every,
-            ..none(String::new())
-        };
-    }
     if worker.status != WorkerStatus::Running {
-        let advice = match wish {
-            (DesiredState::Running, false) if !worker.is_booting() => {
-                " It is wanted running, and nothing is under way: start it again."
-            }
-            _ => "",
-        };
-        return none(format!(
-            "Nothing to stop: the worker is {}. {}{advice}",
-            worker.status.name(),
-            worker.state_reason
-        ));
+        return none(format!("Nothing to stop: the worker is {}. {}", worker.status.name(), worker.state_reason));
     }
-    match wish {
-        (DesiredState::Running, _) => {}
-        (DesiredState::Stopped | DesiredState::Terminated, true) | (DesiredState::Terminated, false) => {
+    match (worker.desired, evidence.operation_under_way) {
+        // Started by hand: it runs and is billed, so it is judged like any other.
+        (DesiredState::Running, _) | (DesiredState::Stopped, false) => {}
+        (DesiredState::Stopped, true) | (DesiredState::Terminated, _) => {
             return none(format!("It is being {}. {}", worker.desired.name(), worker.state_reason));
         }
-        // Started by hand, or a stop that failed: it runs and is billed, so it is judged like any other.
-        (DesiredState::Stopped, false) => {}
     }
     if !policy.idle_shutdown {
         return none("Idle shutdown is switched off for the fleet.".into());
@@ -175,9 +134,10 @@ pub fn decide(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: T
 
 fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> PowerDecision {
     let unsure = |reason: String| PowerDecision {
-        action: PowerAction::Wait,
+        action: Action::Wait,
         reason,
         idle_since: None,
+        next_action: None,
         next_action_at: None,
         next_check_at: now + policy.check_every,
         read_first: false,
@@ -221,6 +181,7 @@ fn judge_deadline(
         action,
         reason,
         idle_since: Some(idle_since),
+        next_action: Some(Action::Stop),
         next_action_at: Some(stop_at),
         next_check_at,
         read_first,
@@ -233,15 +194,15 @@ fn judge_deadline(
         let next = if asking { stop_at } else { ask_at.min(now + policy.check_every) };
         let notice_at = stop_at - policy.notice_ahead;
         let next = if now < notice_at { next.min(notice_at) } else { next };
-        return decision(PowerAction::Wait, reason, next, asking && !looked_closely);
+        return decision(Action::Wait, reason, next, asking && !looked_closely);
     }
     if !looked_closely {
         let reason = format!("{idle}. CML is read once more before it is stopped.");
         let next = now + READ_BEFORE_STOP;
-        return PowerDecision { next_action_at: Some(next), ..decision(PowerAction::Wait, reason, next, true) };
+        return PowerDecision { next_action_at: Some(next), ..decision(Action::Wait, reason, next, true) };
     }
     let reason = format!("{idle}; the idle timeout is {} minutes.", timeout.as_mins());
-    decision(PowerAction::Stop, reason, now + policy.check_every, false)
+    decision(Action::Stop, reason, now + policy.check_every, false)
 }
 
 /// The latest sign of use, and what it was.
@@ -254,11 +215,6 @@ fn idle_since(running_since: Timestamp, activity: &Activity) -> (Timestamp, Stri
         latest = (at, format!("last {}", activity.person_did.as_deref().unwrap_or("activity")));
     }
     latest
-}
-
-/// A time as people read it in a reason: to the minute, with its zone.
-fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// The headline of notices of a stop in CML: by it they are found again.
@@ -300,9 +256,9 @@ pub fn stop_notice(
     let used = evidence.running_nodes.is_some_and(|nodes| nodes > 0)
         || decision.idle_since.is_some_and(|since| Some(since) != announced.idle_since);
     let off = match decision.action {
-        PowerAction::Wait => used,
-        PowerAction::None => true,
-        PowerAction::Stop | PowerAction::Terminate => false,
+        Action::Wait => used,
+        Action::None => true,
+        _ => false,
     };
     if off { NoticeStep::Withdraw } else { NoticeStep::Leave }
 }
@@ -310,7 +266,8 @@ pub fn stop_notice(
 /// Whether a decision made at `at` is one to tell people of.
 fn announces(decision: &PowerDecision, policy: &PowerPolicy, at: Timestamp) -> bool {
     !policy.notice_ahead.is_zero()
-        && decision.action == PowerAction::Wait
+        && decision.action == Action::Wait
+        && decision.next_action == Some(Action::Stop)
         && decision.next_action_at.is_some_and(|stop_at| at + policy.notice_ahead >= stop_at)
 }
 

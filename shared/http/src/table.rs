@@ -7,6 +7,7 @@
 mod background;
 mod backups;
 mod cml;
+mod desired_state;
 mod identity;
 mod labs;
 mod license;
@@ -19,12 +20,13 @@ mod workers;
 use crate::function::Function;
 
 /// The groups in the order of the documentation.
-const GROUPS: [&[Function]; 10] = [
+const GROUPS: [&[Function]; 11] = [
     workers::ROWS,
     labs::ROWS,
     backups::ROWS,
     license::ROWS,
     cml::ROWS,
+    desired_state::ROWS,
     power::ROWS,
     operations::ROWS,
     identity::ROWS,

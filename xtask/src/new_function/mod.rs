@@ -230,7 +230,7 @@ pub fn plan(root: &Path, functions: &[Function], asked: &NewFunction) -> Result<
         files.insert(path.to_owned(), after);
         Ok::<(), NewFunctionError>(())
     };
-    edit(&format!("{TABLE}/{}.rs", asked.group), &asked.name, &|text| {
+    edit(&format!("{TABLE}/{}.rs", asked.group.replace('-', "_")), &asked.name, &|text| {
         edit::with_row(text, last.name, &code::row(&plan))
     })?;
     let module = |public: &str| (public.to_owned(), format!("{public}{snake};"));

@@ -8,14 +8,16 @@ use super::parameters::queue_url;
 use super::yaml::reference;
 
 /// What every function reads: variable, parameter.
-const SETTINGS: [(&str, &str); 23] = [
+const SETTINGS: [(&str, &str); 27] = [
     ("TABLE_NAME", "TableName"),
     ("HOME_ACCOUNT_ID", "AWS::AccountId"),
+    ("HOME_REGION", "AWS::Region"),
     ("SAFE_MODE", "SafeMode"),
     ("IDLE_SHUTDOWN", "IdleShutdown"),
     ("IDLE_TIMEOUT_MINUTES", "IdleTimeoutMinutes"),
     ("MINIMUM_UPTIME_MINUTES", "MinimumUptimeMinutes"),
     ("STOP_NOTICE_MINUTES", "StopNoticeMinutes"),
+    ("MANUAL_CHANGE_HOLD_MINUTES", "ManualChangeHoldMinutes"),
     ("METRICS_INTERVAL_MINUTES", "MetricsIntervalMinutes"),
     ("LABS_INTERVAL_MINUTES", "LabsIntervalMinutes"),
     ("SAMPLE_RETENTION_DAYS", "SampleRetentionDays"),
@@ -25,6 +27,8 @@ const SETTINGS: [(&str, &str); 23] = [
     ("AMI_NAMES_BY_REGION", "AmiNamesByRegion"),
     ("DEFAULT_AMI_NAME", "DefaultAmiName"),
     ("DEFAULT_INSTANCE_TYPE", "DefaultInstanceType"),
+    ("FALLBACK_INSTANCE_TYPES", "FallbackInstanceTypes"),
+    ("DISCOVERY_PLACES", "DiscoveryPlaces"),
     ("TRUSTED_IMAGE_OWNERS", "TrustedImageOwners"),
     ("PUBLIC_URL", "PublicUrl"),
     ("SESSION_IDLE_MINUTES", "SessionIdleMinutes"),

@@ -9,7 +9,7 @@ use super::logical;
 use super::yaml::{attribute, reference, when};
 
 /// Parameters that the root has under the same name.
-const SAME: [&str; 38] = [
+const SAME: [&str; 41] = [
     "AccountRoleArns",
     "AccountRoles",
     "AlarmTopicArn",
@@ -18,12 +18,15 @@ const SAME: [&str; 38] = [
     "BackupRetentionDays",
     "DefaultAmiName",
     "DefaultInstanceType",
+    "DiscoveryPlaces",
+    "FallbackInstanceTypes",
     "IdleShutdown",
     "IdleTimeoutMinutes",
     "LabOwners",
     "LabsIntervalMinutes",
     "LogLevel",
     "LogRetentionDays",
+    "ManualChangeHoldMinutes",
     "MetricsIntervalMinutes",
     "MinimumUptimeMinutes",
     "NetworkMode",

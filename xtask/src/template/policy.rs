@@ -212,6 +212,11 @@ fn ec2_write() -> Vec<Statement> {
     ];
     vec![
         Statement::new("ChangeOurs", &power, instances()).condition(ours()),
+        // The type and nothing else: among an instance's attributes is the script that it runs as root.
+        Statement::new("ResizeOurs", &["ec2:ModifyInstanceAttribute"], instances()).condition(json!({
+            "StringEquals": { on_resource.as_str(): "true" },
+            "StringEqualsIgnoreCase": { "ec2:Attribute": "InstanceType" },
+        })),
         Statement::new("TagOurs", &["ec2:CreateTags"], instances()).condition(ours()),
         // Our marks stay: without them nothing here could reach the instance again.
         Statement::new("UntagOurs", &["ec2:DeleteTags"], instances()).condition(json!({

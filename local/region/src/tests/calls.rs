@@ -3,7 +3,7 @@
 use app::ports::Ec2;
 
 use super::*;
-use crate::{Fault, TIMEOUT_AFTER_SUCCESS};
+use crate::{Fault, Scarce, TIMEOUT_AFTER_SUCCESS};
 
 #[tokio::test]
 async fn one_client_token_never_launches_twice() {
@@ -205,4 +205,27 @@ async fn a_timeout_after_success_did_what_was_asked() {
     assert_eq!(launched.len(), 1);
     assert_eq!(world.launch("a").await.as_str(), launched[0].instance_id);
     assert_eq!((world.cloud.instances().len(), launched[0].worker_id.as_deref()), (1, Some("wkr-a")));
+}
+
+#[tokio::test]
+async fn a_type_without_capacity_is_neither_launched_nor_started_until_the_instance_has_another() {
+    let world = World::new();
+    let id = world.launch("a").await;
+    world.pass(30);
+    let zone = world.see(&id).await.unwrap().availability_zone;
+    world.cloud.set_scarce(vec![Scarce { instance_type: "c5.2xlarge".into(), availability_zone: zone }]);
+    // EC2 chooses a zone that has some, where none is asked for; and a bound token finds its instance.
+    world.launch("b").await;
+    assert_eq!(world.launch("a").await, id);
+    world.cloud.stop(&home(), &id).await.unwrap();
+    assert_eq!(code(world.cloud.modify_type(&home(), &id, "c5.4xlarge").await), "IncorrectInstanceState");
+    world.pass(60);
+    assert_eq!(code(world.cloud.start(&home(), &id).await), "InsufficientInstanceCapacity");
+    assert_eq!(code(world.cloud.modify_type(&home(), &id, "c5.huge").await), "InvalidParameterValue");
+    world.cloud.modify_type(&home(), &id, "c5.4xlarge").await.unwrap();
+    world.cloud.start(&home(), &id).await.unwrap();
+    assert_eq!(world.see(&id).await.unwrap().instance_type, "c5.4xlarge");
+    world.cloud.set_scarce(vec![Scarce { instance_type: "c5.2xlarge".into(), availability_zone: None }]);
+    assert_eq!(code(world.cloud.run_instance(&home(), &request("c")).await), "InsufficientInstanceCapacity");
+    assert_eq!(world.cloud.instances().len(), 2);
 }

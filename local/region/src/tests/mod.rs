@@ -119,7 +119,9 @@ fn request_in(place: &Place, token: &str) -> LaunchRequest {
         spec: LaunchSpec {
             instance_type: "c5.2xlarge".into(),
             image: ImageChoice::RegionDefault,
+            fallback_instance_types: vec![],
             subnet_id: None,
+            fallback_subnet_ids: vec![],
             security_group_ids: vec![],
             instance_profile: None,
             volume_gib: None,

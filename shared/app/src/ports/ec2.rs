@@ -91,6 +91,9 @@ pub trait Ec2: Send + Sync {
     /// Asks for a start.
     async fn start(&self, place: &Place, id: &InstanceId) -> Result<(), Ec2Error>;
 
+    /// Gives a stopped instance another type.
+    async fn modify_type(&self, place: &Place, id: &InstanceId, instance_type: &str) -> Result<(), Ec2Error>;
+
     /// Asks for a stop.
     async fn stop(&self, place: &Place, id: &InstanceId) -> Result<(), Ec2Error>;
 

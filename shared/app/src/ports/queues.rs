@@ -20,19 +20,22 @@ pub enum Queue {
     MetricsAws,
     /// Readings of CML, to collect-cml.
     MetricsCml,
+    /// Places to look at for instances that nobody manages, to discover-instances.
+    Discovery,
     /// Power decisions, to control-power; FIFO, one group a worker.
     Power,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Operations,
         Self::Imports,
         Self::CmlOperations,
         Self::Labs,
         Self::MetricsAws,
         Self::MetricsCml,
+        Self::Discovery,
         Self::Power,
     ];
 
@@ -46,6 +49,7 @@ impl Queue {
             Self::Labs => "labs",
             Self::MetricsAws => "metrics-aws",
             Self::MetricsCml => "metrics-cml",
+            Self::Discovery => "discovery",
             Self::Power => "power",
         }
     }
@@ -77,7 +81,9 @@ impl Queue {
             | Task::TerminateWorker
             | Task::RefreshWorker
             | Task::SetMonitoring { .. }
-            | Task::UpdateTags { .. } => Self::Operations,
+            | Task::UpdateTags { .. }
+            | Task::ReconcileWorker
+            | Task::ReconcileFleet(_) => Self::Operations,
         }
     }
 

@@ -6,8 +6,11 @@ use domain::{InstanceId, OperationId, Place, SignedDuration, Timestamp, WorkerId
 use serde::{Deserialize, Serialize};
 
 use super::due_item::{self, PowerDue};
+use super::event_item::event_items;
+use super::lab_wishes::LabWishChange;
 use super::operation_item::operation_item;
-use super::worker_item::{event_items, worker_item};
+use super::tally::fleet_run_write;
+use super::worker_item::worker_item;
 use super::{Store, keys, record};
 use crate::error::AppError;
 use crate::ports::{Condition, Item, TableError, Write};
@@ -48,6 +51,10 @@ pub struct Commit {
     pub user_data: Option<(WorkerId, String)>,
     /// The instance that this worker alone may stand for.
     pub claim: Option<(Place, InstanceId, WorkerId)>,
+    /// What is wished of a lab.
+    pub lab_wish: Option<LabWishChange>,
+    /// The operation judges the whole fleet, after the record of such operations with this version.
+    pub fleet_run: Option<Option<u64>>,
     /// The key under which the request came, and machine time now.
     pub idempotency: Option<(IdempotencyRecord, Timestamp)>,
 }
@@ -82,6 +89,8 @@ enum Guard {
     Worker,
     Claim,
     Key,
+    /// Something else that others may write at the same time.
+    Shared,
     Free,
 }
 
@@ -106,9 +115,14 @@ impl Store {
             writes
                 .push((Guard::Free, Write::Put(operation_item(operation, operation_retention), Condition::NotExists)));
             writes.push((Guard::Free, Write::Put(due, Condition::None)));
+            if let Some(expected) = commit.fleet_run {
+                writes.push((Guard::Shared, fleet_run_write(operation.id, expected)));
+            }
         }
+        writes.extend(commit.lab_wish.iter().map(|change| (Guard::Shared, change.write())));
         if let Some(power) = &commit.power {
-            writes.push((Guard::Free, Write::Put(due_item::power_item(power), Condition::None)));
+            // Whoever judged it meanwhile may have begun something: then all of this is judged anew.
+            writes.push((Guard::Worker, Write::Put(due_item::power_item(power), power.follows())));
         }
         if let Some((worker, script)) = &commit.user_data {
             writes.push((Guard::Free, Write::Put(user_data_item(*worker, script), Condition::None)));
@@ -166,6 +180,8 @@ fn refused(guards: &[Guard], failed: &[usize]) -> CommitError {
     // worker says more than a claimed instance: another delivery may have claimed it for this very worker.
     if any(Guard::Key) {
         CommitError::KeyUsed
+    } else if any(Guard::Shared) && !any(Guard::Worker) {
+        CommitError::Contended
     } else if any(Guard::Claim) && !any(Guard::Worker) {
         CommitError::InstanceClaimed
     } else {
@@ -213,5 +229,6 @@ mod tests {
         assert!(matches!(refused(&guards, &[0, 2]), CommitError::WorkerChanged));
         assert!(matches!(refused(&guards, &[2]), CommitError::InstanceClaimed));
         assert!(matches!(refused(&guards, &[1]), CommitError::WorkerChanged));
+        assert!(matches!(refused(&[Guard::Worker, Guard::Shared], &[1]), CommitError::Contended));
     }
 }

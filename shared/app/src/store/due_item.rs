@@ -1,13 +1,15 @@
 //! Due items: what has to be looked at, and when. Rescheduling never touches a snapshot.
 
 use domain::operation::Operation;
-use domain::power::{PowerAction, PowerDecision};
-use domain::{Timestamp, WorkerId};
+use domain::power::PowerDecision;
+use domain::reconcile::{Action, ReconcileRecord};
+use domain::{SignedDuration, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
+use super::reconcile_item::RecordItem;
 use super::{keys, record};
 use crate::error::AppError;
-use crate::ports::{Item, ItemKey, Queue};
+use crate::ports::{Condition, Item, ItemKey, Queue};
 
 /// What kind of thing is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum DueKind {
     Power,
     /// An operation's next attempt.
     Operation,
+    /// The reading of a worker's labs, of which something is wished.
+    Labs,
 }
 
 impl DueKind {
@@ -23,6 +27,7 @@ impl DueKind {
         match self {
             Self::Power => "power",
             Self::Operation => "operation",
+            Self::Labs => "labs",
         }
     }
 
@@ -31,6 +36,7 @@ impl DueKind {
         match self {
             Self::Power => Queue::Power,
             Self::Operation => Queue::Operations,
+            Self::Labs => Queue::Labs,
         }
     }
 }
@@ -55,8 +61,12 @@ pub struct PowerDue {
     pub version: u64,
     /// When to judge again.
     pub due_at: Timestamp,
+    /// Counts the judgements among them: what one judgement wrote, another that read less does not undo.
+    pub judgement: u64,
     /// What was decided last, and when.
     pub decided: Option<(Timestamp, PowerDecision)>,
+    /// What was tried for the wish so far.
+    pub record: ReconcileRecord,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,7 +78,12 @@ struct PowerRecord {
     action: Option<String>,
     reason: Option<String>,
     idle_since: Option<Timestamp>,
+    next_action: Option<String>,
     next_action_at: Option<Timestamp>,
+    #[serde(default)]
+    judgement: u64,
+    #[serde(default)]
+    record: RecordItem,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,7 +118,10 @@ pub(super) fn power_item(due: &PowerDue) -> Item {
         action: decision.map(|d| d.action.name().into()),
         reason: decision.map(|d| d.reason.clone()),
         idle_since: decision.and_then(|d| d.idle_since),
+        next_action: decision.and_then(|d| d.next_action).map(|action| action.name().into()),
         next_action_at: decision.and_then(|d| d.next_action_at),
+        judgement: due.judgement,
+        record: RecordItem::from(&due.record),
     };
     let item = item(keys::worker_due(due.worker_id), DueKind::Power, &id, due.due_at, &record);
     Item { version: Some(due.version), ..item }
@@ -111,13 +129,18 @@ pub(super) fn power_item(due: &PowerDue) -> Item {
 
 pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
     let record: PowerRecord = record::read(item)?;
-    let decided = match (record.decided_at, record.action.as_deref().and_then(PowerAction::from_name), record.reason) {
+    let decided = match (record.decided_at, record.action.as_deref().and_then(Action::from_name), record.reason) {
         (Some(at), Some(action), Some(reason)) => Some((
             at,
             PowerDecision {
                 action,
                 reason,
                 idle_since: record.idle_since,
+                // Older items have none: there was one action to come.
+                next_action: match record.next_action {
+                    Some(name) => Action::from_name(&name),
+                    None => record.next_action_at.map(|_| Action::Stop),
+                },
                 next_action_at: record.next_action_at,
                 next_check_at: record.due_at,
                 read_first: false,
@@ -129,7 +152,9 @@ pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
         worker_id: record.id.parse().map_err(record::bad_field)?,
         version: item.version.unwrap_or(0),
         due_at: record.due_at,
+        judgement: record.judgement,
         decided,
+        record: record.record.into(),
     })
 }
 
@@ -138,6 +163,12 @@ pub(super) fn operation_due_item(operation: &Operation, due_at: Timestamp) -> It
     let queue = Queue::of(&operation.task).name().to_owned();
     let record = OperationRecord { schema: 1, id: id.clone(), due_at, queue: Some(queue) };
     item(keys::operation_due(operation.id), DueKind::Operation, &id, due_at, &record)
+}
+
+pub(super) fn labs_due_item(worker: WorkerId, due_at: Timestamp) -> Item {
+    let id = worker.to_string();
+    let record = OperationRecord { schema: 1, id: id.clone(), due_at, queue: None };
+    item(keys::labs_due(worker), DueKind::Labs, &id, due_at, &record)
 }
 
 /// What a due item says. A queue that this version does not know is another's mistake to mend: the
@@ -152,7 +183,32 @@ impl PowerDue {
     /// Due now, whatever was decided before.
     #[must_use]
     pub fn hurried(worker_id: WorkerId, before: Option<Self>, now: Timestamp) -> Self {
-        let (version, decided) = before.map_or((0, None), |due| (due.version, due.decided));
-        Self { worker_id, version: version + 1, due_at: now, decided }
+        let fresh = Self {
+            worker_id,
+            version: 0,
+            due_at: now,
+            judgement: 0,
+            decided: None,
+            record: ReconcileRecord::default(),
+        };
+        let before = before.unwrap_or(fresh);
+        // A message is told from another by its time: one that was judged in this very moment has had its own.
+        let judged_at = before.decided.as_ref().map(|(at, _)| *at);
+        let due_at = if judged_at.is_some_and(|at| at >= now) { now + SignedDuration::from_millis(1) } else { now };
+        Self { version: before.version + 1, due_at, ..before }
+    }
+
+    /// What a command did for its wish, beside it.
+    #[must_use]
+    pub fn with_record(self, record: ReconcileRecord) -> Self {
+        Self { record, ..self }
+    }
+
+    /// The condition under which this one follows the one it was made of.
+    pub(super) fn follows(&self) -> Condition {
+        match self.version {
+            0 | 1 => Condition::NotExists,
+            version => Condition::Version(version - 1),
+        }
     }
 }

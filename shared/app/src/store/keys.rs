@@ -1,5 +1,6 @@
 //! Every key of the table, in one place.
 
+use domain::capacity::Market;
 use domain::{ApiKeyId, BackupId, InstanceId, LabId, OperationId, Place, Timestamp, WorkerId};
 
 use crate::ports::ItemKey;
@@ -124,8 +125,72 @@ pub(super) fn throttle(what: &str, id: &str) -> ItemKey {
     ItemKey::new(format!("THROTTLE#{what}#{id}"), "THROTTLE")
 }
 
+/// Partition of the list of all instances that nobody manages.
+pub(super) const DISCOVERED: &str = "DISCOVERED";
+/// Partition of the list of the places that are looked at for them.
+pub(super) const PLACE_LOOKS: &str = "PLACE-LOOKS";
+/// What the sort key of each of them begins with.
+pub(super) const INSTANCE_PREFIX: &str = "INSTANCE#";
+
+pub(super) fn discovered_partition(place: &Place) -> String {
+    format!("DISCOVERED#{}#{}", place.account, place.region)
+}
+
+pub(super) fn discovered(place: &Place, id: &InstanceId) -> ItemKey {
+    ItemKey::new(discovered_partition(place), format!("{INSTANCE_PREFIX}{id}"))
+}
+
+pub(super) fn place_look(place: &Place) -> ItemKey {
+    ItemKey::new(discovered_partition(place), "LOOK")
+}
+
+pub(super) fn shortage(market: &Market) -> ItemKey {
+    let Market { place, instance_type, zone } = market;
+    ItemKey::new(format!("CAPACITY#{}#{}", place.account, place.region), format!("{instance_type}#{zone}"))
+}
+
 pub(super) fn fleet() -> ItemKey {
     ItemKey::new("FLEET", "SENTINEL")
+}
+
+/// Counters of the reconciler are spread over so many items: each takes the writes of its workers one by one.
+pub(super) const COUNTS_SHARDS: u8 = 16;
+
+pub(super) fn counts(shard: u8) -> ItemKey {
+    ItemKey::new("RECONCILIATION", format!("COUNTS#{shard:02}"))
+}
+
+pub(super) fn counts_shard(id: &str) -> u8 {
+    id.bytes().last().unwrap_or(0) % COUNTS_SHARDS
+}
+
+/// What a worker counts as.
+pub(super) fn counted(id: WorkerId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), "COUNTED")
+}
+
+/// What every sort key of a wish for a lab begins with.
+pub(super) const LAB_WISH_PREFIX: &str = "WISH#LAB#";
+
+pub(super) fn lab_wish(worker: WorkerId, id: &LabId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{worker}"), format!("{LAB_WISH_PREFIX}{id}"))
+}
+
+/// What a lab counts as.
+pub(super) fn counted_lab(worker: WorkerId, id: &LabId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{worker}"), format!("COUNTED#LAB#{id}"))
+}
+
+pub(super) fn labs_due(id: WorkerId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), "DUE#labs")
+}
+
+pub(super) fn last_run() -> ItemKey {
+    ItemKey::new("RECONCILIATION", "LAST-RUN")
+}
+
+pub(super) fn fleet_run() -> ItemKey {
+    ItemKey::new("RECONCILIATION", "FLEET-RUN")
 }
 
 pub(super) fn due_partition(kind: &str, shard: u8) -> String {

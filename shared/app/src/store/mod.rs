@@ -3,37 +3,48 @@
 mod actor;
 mod api_keys;
 mod backups;
+mod capacity;
 mod commit;
+mod discovered;
 mod due_item;
+mod event_item;
 mod fleet;
 mod issuer_keys;
 mod keys;
+mod lab_wishes;
 mod labs;
 mod leases;
 mod logins;
 mod operation_item;
 mod operations;
+mod reconcile_item;
 mod record;
 mod sessions;
+mod tally;
 mod task_item;
 mod telemetry;
 mod telemetry_item;
 mod worker_item;
+mod worker_parts;
 mod workers;
 
 use std::sync::Arc;
 
 pub use api_keys::{KeySecret, SigningSecret, StoredKey};
+pub use capacity::KnownShortage;
+pub use discovered::PlaceLook;
 pub use commit::{Commit, CommitError, IdempotencyRecord};
 pub use due_item::{Due, DueKind, PowerDue};
+pub use event_item::StoredEvent;
 pub use fleet::FleetState;
 pub use keys::EVENT_PREFIX;
+pub use lab_wishes::{LabWishChange, StoredWish};
 pub use leases::Lease;
 pub use logins::PendingLogin;
 pub use sessions::StoredSession;
+pub use tally::{Counted, Counts, LastRun, ReconciliationCounts};
 pub use telemetry::Telemetry;
 pub use telemetry_item::{AwsReadings, CmlReadings, Readings, Sample};
-pub use worker_item::StoredEvent;
 
 use crate::ports::Table;
 

@@ -42,6 +42,7 @@ struct ResultRecord {
     monthly_cost_usd: Option<f64>,
     lab_id: Option<String>,
     backup_id: Option<String>,
+    workers: Option<u32>,
     #[serde(default)]
     warnings: Vec<String>,
 }
@@ -74,6 +75,7 @@ pub(super) fn operation_item(operation: &Operation, retention: SignedDuration) -
             monthly_cost_usd: result.monthly_cost_usd,
             lab_id: result.lab_id.as_ref().map(ToString::to_string),
             backup_id: result.backup_id.map(|id| id.to_string()),
+            workers: result.workers,
             warnings: result.warnings.clone(),
         }),
         error: operation
@@ -123,6 +125,7 @@ fn result(record: ResultRecord) -> Result<OperationResult, AppError> {
         monthly_cost_usd: record.monthly_cost_usd,
         lab_id: record.lab_id.map(|id| id.parse()).transpose().map_err(record::bad_field)?,
         backup_id: record.backup_id.map(|id| id.parse()).transpose().map_err(record::bad_field)?,
+        workers: record.workers,
         warnings: record.warnings,
     })
 }

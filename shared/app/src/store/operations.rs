@@ -12,6 +12,9 @@ use crate::ports::{Condition, IndexName, Item, Query, TableError, Write};
 /// Due ids read of one shard in one tick; the rest stays due for the next.
 const DUE_PER_SHARD: u32 = 500;
 
+/// How often a due item is written anew when others write it at the same time.
+const WRITE_ATTEMPTS: usize = 5;
+
 impl Store {
     /// The operation.
     ///
@@ -110,25 +113,26 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes a worker's power decision and when it is judged again. Should somebody have hurried it
-    /// meanwhile, the earlier time stands.
+    /// Writes what a judgement found, or that a worker is due now. Should others have written meanwhile, the
+    /// earlier time stands, and the later judgement.
     ///
     /// # Errors
-    /// The table failed.
+    /// The table failed, or others kept writing.
     pub async fn save_power(&self, due: &PowerDue) -> Result<(), AppError> {
-        let expected = match due.version {
-            0 | 1 => Condition::NotExists,
-            version => Condition::Version(version - 1),
-        };
-        match self.table.write(Write::Put(due_item::power_item(due), expected)).await {
-            Ok(()) => return Ok(()),
-            Err(TableError::Condition { .. }) => {}
-            Err(error) => return Err(error.into()),
+        let mut next = due.clone();
+        for _ in 0..WRITE_ATTEMPTS {
+            match self.table.write(Write::Put(due_item::power_item(&next), next.follows())).await {
+                Ok(()) => return Ok(()),
+                Err(TableError::Condition { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            // Dropped meanwhile: there is nothing to judge any more.
+            let Some(other) = self.power(due.worker_id).await? else { return Ok(()) };
+            let (version, due_at) = (other.version + 1, due.due_at.min(other.due_at));
+            let newer = if other.judgement >= due.judgement { other } else { due.clone() };
+            next = PowerDue { version, due_at, ..newer };
         }
-        let Some(other) = self.power(due.worker_id).await? else { return Ok(()) };
-        let due_at = due.due_at.min(other.due_at);
-        let merged = PowerDue { version: other.version + 1, due_at, ..due.clone() };
-        Ok(self.table.write(Write::Put(due_item::power_item(&merged), Condition::None)).await?)
+        Err(AppError::Busy(due.worker_id))
     }
 
     /// Makes an operation due later, after a failure that says nothing of the operation itself.

@@ -5,7 +5,7 @@ use domain::operation::cml::{
     BackUpLabTask, ImportLabTask, LabSource, LabTask, NoticeTask, RegisterLicenseTask, RegisterStep, RetireStep,
     RetireTask,
 };
-use domain::operation::{ImportSelector, ImportTask, Task};
+use domain::operation::{FleetTask, ImportSelector, ImportTask, Task};
 use domain::{Place, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,14 @@ pub(super) enum TaskRecord {
         #[serde(default)]
         saved: Vec<(String, String)>,
         reason: String,
+    },
+    ReconcileWorker,
+    ReconcileFleet {
+        #[serde(default)]
+        reached: u32,
+        after: Option<String>,
+        #[serde(default)]
+        all_reached: bool,
     },
 }
 
@@ -172,6 +180,12 @@ pub(super) fn task_record(task: &Task) -> TaskRecord {
         Task::RegisterLicense(task) => register_record(task),
         Task::PostNotice(task) => TaskRecord::PostNotice { label: task.label.clone(), content: task.content.clone() },
         Task::RetireWorker(task) => retire_record(task),
+        Task::ReconcileWorker => TaskRecord::ReconcileWorker,
+        Task::ReconcileFleet(task) => TaskRecord::ReconcileFleet {
+            reached: task.reached,
+            after: task.after.clone(),
+            all_reached: task.all_reached,
+        },
     }
 }
 
@@ -284,6 +298,10 @@ pub(super) fn read_task(record: TaskRecord) -> Result<Task, AppError> {
         TaskRecord::RenewLicense => Task::RenewLicense,
         TaskRecord::DeregisterLicense => Task::DeregisterLicense,
         TaskRecord::PostNotice { label, content } => Task::PostNotice(NoticeTask { label, content }),
+        TaskRecord::ReconcileWorker => Task::ReconcileWorker,
+        TaskRecord::ReconcileFleet { reached, after, all_reached } => {
+            Task::ReconcileFleet(FleetTask { reached, after, all_reached })
+        }
         record @ (TaskRecord::RegisterLicense { .. } | TaskRecord::RetireWorker { .. }) => read_long_task(record)?,
     })
 }

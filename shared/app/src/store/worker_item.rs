@@ -1,20 +1,19 @@
-//! The stored form of a worker's snapshot and of its events.
+//! The stored form of a worker's snapshot.
 
 use std::collections::BTreeMap;
 
-use domain::instance::Lifecycle;
 use domain::metrics::ServiceStatus;
-use domain::worker::{
-    Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Worker, WorkerEvent, WorkerStatus,
-};
-use domain::{Actor, Place, Timestamp, WorkerId};
+use domain::reconcile::DriftKind;
+use domain::worker::{Departure, DesiredState, IdlePolicy, Wish, Worker, WorkerStatus};
+use domain::{Place, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
-use super::actor::ActorRecord;
-use super::keys;
-use super::record;
-use crate::error::{AppError, PortError};
+use super::worker_parts::{
+    DepartureRecord, InstanceRecord, OfferRecord, SpecRecord, WishRecord, departure, departure_record, instance_facts,
+    instance_record, launch_spec, offer, offer_record, spec_record, wish, wish_record,
+};
+use super::{keys, record};
+use crate::error::AppError;
 use crate::ports::Item;
 
 #[derive(Serialize, Deserialize)]
@@ -30,10 +29,17 @@ struct WorkerRecord {
     #[serde(default)]
     launch_number: u32,
     launch_ami_id: Option<String>,
+    launch_offer: Option<OfferRecord>,
+    #[serde(default)]
+    launch_refused: bool,
     instance: Option<InstanceRecord>,
     status: String,
     status_detail: Option<String>,
+    /// Older items have none of these.
+    status_since: Option<Timestamp>,
     desired_state: String,
+    wish: Option<WishRecord>,
+    departure: Option<DepartureRecord>,
     #[serde(default)]
     state_reason: String,
     service_status: String,
@@ -51,99 +57,29 @@ struct WorkerRecord {
     updated_at: Timestamp,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SpecRecord {
-    instance_type: String,
-    ami_id: Option<String>,
-    ami_name: Option<String>,
-    subnet_id: Option<String>,
-    #[serde(default)]
-    security_group_ids: Vec<String>,
-    instance_profile: Option<String>,
-    volume_gib: Option<u32>,
-    #[serde(default)]
-    nested_virtualization: bool,
-    #[serde(default)]
-    detailed_monitoring: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-struct InstanceRecord {
-    id: String,
-    instance_type: String,
-    ami_id: String,
-    availability_zone: Option<String>,
-    public_ip: Option<String>,
-    private_ip: Option<String>,
-    #[serde(default)]
-    spot: bool,
-    #[serde(default)]
-    detailed_monitoring: bool,
-}
-
-/// One stored event, as the lists show it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredEvent {
-    /// Its number for this worker, from 1, without gaps.
-    pub sequence: u64,
-    /// Its type, such as `worker.status_changed`.
-    pub kind: String,
-    /// When.
-    pub at: Timestamp,
-    /// Whose.
-    pub worker_id: WorkerId,
-    /// Who caused it.
-    pub actor: Actor,
-    /// What changed.
-    pub data: Value,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EventRecord {
-    schema: u32,
-    sequence: u64,
-    #[serde(rename = "type")]
-    kind: String,
-    at: Timestamp,
-    worker_id: String,
-    actor: ActorRecord,
-    data: Value,
-}
-
 /// The item of a snapshot.
 pub(super) fn worker_item(worker: &Worker) -> Item {
     let Worker { place: Place { account, region }, .. } = worker;
     let running = worker.status == WorkerStatus::Running;
-    let (ami_id, ami_name) = match &worker.spec.image {
-        ImageChoice::Id(id) => (Some(id.clone()), None),
-        ImageChoice::Name(name) => (None, Some(name.clone())),
-        ImageChoice::RegionDefault => (None, None),
-    };
-    let spec = &worker.spec;
     let record = WorkerRecord {
         schema: 1,
         id: worker.id.to_string(),
         name: worker.name.clone(),
         account_id: account.to_string(),
         region: region.to_string(),
-        spec: SpecRecord {
-            instance_type: spec.instance_type.clone(),
-            ami_id,
-            ami_name,
-            subnet_id: spec.subnet_id.clone(),
-            security_group_ids: spec.security_group_ids.clone(),
-            instance_profile: spec.instance_profile.clone(),
-            volume_gib: spec.volume_gib,
-            nested_virtualization: spec.nested_virtualization,
-            detailed_monitoring: spec.detailed_monitoring,
-        },
+        spec: spec_record(&worker.spec),
         imported: worker.imported,
         launch_number: worker.launch_number,
         launch_ami_id: worker.launch_ami_id.clone(),
+        launch_offer: worker.launch_offer.as_ref().map(offer_record),
+        launch_refused: worker.launch_refused,
         instance: worker.instance.as_ref().map(instance_record),
         status: worker.status.name().into(),
         status_detail: worker.status_detail.clone(),
+        status_since: Some(worker.status_since),
         desired_state: worker.desired.name().into(),
+        wish: Some(wish_record(worker.wish)),
+        departure: worker.departure.map(departure_record),
         state_reason: worker.state_reason.clone(),
         service_status: worker.service.name().into(),
         running_since: worker.running_since,
@@ -173,7 +109,12 @@ pub(super) fn worker_item(worker: &Worker) -> Item {
 /// The snapshot of an item. A status of a later version reads as `unknown`, never as an error.
 pub(super) fn read_worker(item: &Item) -> Result<Worker, AppError> {
     let record: WorkerRecord = record::read(item)?;
-    let spec = record.spec;
+    let status = WorkerStatus::from_name(&record.status).unwrap_or(WorkerStatus::Unknown);
+    let desired = DesiredState::from_name(&record.desired_state)
+        .ok_or_else(|| record::corrupt(item, &format!("desired_state {:?}", record.desired_state)))?;
+    // What was gone against the wish before wishes had numbers is not wanted back for that.
+    let gone_before = (record.wish.is_none() && status.is_final() && desired != DesiredState::Terminated)
+        .then_some(Departure { kind: DriftKind::InstanceGone, at: record.updated_at });
     Ok(Worker {
         id: record.id.parse().map_err(record::bad_field)?,
         version: item.version.ok_or_else(|| record::corrupt(item, &"no version"))?,
@@ -182,30 +123,19 @@ pub(super) fn read_worker(item: &Item) -> Result<Worker, AppError> {
             account: record.account_id.parse().map_err(record::bad_field)?,
             region: record.region.parse().map_err(record::bad_field)?,
         },
-        spec: LaunchSpec {
-            instance_type: spec.instance_type,
-            image: match (spec.ami_id, spec.ami_name) {
-                (Some(id), _) => ImageChoice::Id(id),
-                (None, Some(name)) => ImageChoice::Name(name),
-                (None, None) => ImageChoice::RegionDefault,
-            },
-            subnet_id: spec.subnet_id,
-            security_group_ids: spec.security_group_ids,
-            instance_profile: spec.instance_profile,
-            volume_gib: spec.volume_gib,
-            nested_virtualization: spec.nested_virtualization,
-            detailed_monitoring: spec.detailed_monitoring,
-            // Kept apart; a launch reads it.
-            user_data: None,
-        },
+        spec: launch_spec(record.spec),
         imported: record.imported,
         launch_number: record.launch_number,
         launch_ami_id: record.launch_ami_id,
+        launch_offer: record.launch_offer.map(offer),
+        launch_refused: record.launch_refused,
         instance: record.instance.map(instance_facts).transpose()?,
-        status: WorkerStatus::from_name(&record.status).unwrap_or(WorkerStatus::Unknown),
+        status,
         status_detail: record.status_detail,
-        desired: DesiredState::from_name(&record.desired_state)
-            .ok_or_else(|| record::corrupt(item, &format!("desired_state {:?}", record.desired_state)))?,
+        status_since: record.status_since.unwrap_or(record.updated_at),
+        desired,
+        wish: record.wish.as_ref().map_or(Wish::new(0, record.created_at), wish),
+        departure: record.departure.as_ref().and_then(departure).or(gone_before),
         state_reason: record.state_reason,
         service: ServiceStatus::from_name(&record.service_status).unwrap_or_default(),
         running_since: record.running_since,
@@ -219,124 +149,4 @@ pub(super) fn read_worker(item: &Item) -> Result<Worker, AppError> {
         created_at: record.created_at,
         updated_at: record.updated_at,
     })
-}
-
-fn instance_record(facts: &InstanceFacts) -> InstanceRecord {
-    InstanceRecord {
-        id: facts.id.to_string(),
-        instance_type: facts.instance_type.clone(),
-        ami_id: facts.ami_id.clone(),
-        availability_zone: facts.availability_zone.clone(),
-        public_ip: facts.public_ip.clone(),
-        private_ip: facts.private_ip.clone(),
-        spot: facts.lifecycle == Lifecycle::Spot,
-        detailed_monitoring: facts.detailed_monitoring,
-    }
-}
-
-fn instance_facts(record: InstanceRecord) -> Result<InstanceFacts, AppError> {
-    Ok(InstanceFacts {
-        id: record.id.parse().map_err(record::bad_field)?,
-        instance_type: record.instance_type,
-        ami_id: record.ami_id,
-        availability_zone: record.availability_zone,
-        public_ip: record.public_ip,
-        private_ip: record.private_ip,
-        lifecycle: if record.spot { Lifecycle::Spot } else { Lifecycle::OnDemand },
-        detailed_monitoring: record.detailed_monitoring,
-    })
-}
-
-/// The items of a change's events.
-pub(super) fn event_items(change: &Change) -> Vec<Item> {
-    let events = change.expected_version + 1..;
-    events.zip(&change.events).map(|(sequence, event)| event_item(change, sequence, event)).collect()
-}
-
-fn event_item(change: &Change, sequence: u64, event: &WorkerEvent) -> Item {
-    let worker_id = change.worker.id;
-    let record = EventRecord {
-        schema: 1,
-        sequence,
-        kind: event.kind().into(),
-        at: change.at,
-        worker_id: worker_id.to_string(),
-        actor: ActorRecord::from(&change.actor),
-        data: event_data(event),
-    };
-    let key = keys::event(worker_id, sequence);
-    Item {
-        pk: key.pk,
-        sk: key.sk,
-        gsi1: Some((
-            format!("EVENTS#{}#{}", change.at.strftime("%Y-%m-%d"), keys::shard(&worker_id.to_string())),
-            // Sortable over all workers, and unique: the time, then whose and which.
-            format!("{:013}#{worker_id}#{sequence:012}", change.at.as_millisecond()),
-        )),
-        gsi2: None,
-        version: None,
-        expires_at: None,
-        attributes: record::attributes(&record),
-    }
-}
-
-pub(super) fn read_event(item: &Item) -> Result<StoredEvent, AppError> {
-    event_of(record::read(item)?)
-}
-
-impl StoredEvent {
-    /// The event that an item's attributes tell, with or without its keys: an item as the stream shows it.
-    ///
-    /// # Errors
-    /// They are not those of an event.
-    pub fn from_attributes(attributes: Map<String, Value>) -> Result<Self, AppError> {
-        let record = serde_json::from_value(attributes.into());
-        event_of(record.map_err(|error| AppError::Corrupt(PortError::new("stream record", error.to_string())))?)
-    }
-}
-
-fn event_of(record: EventRecord) -> Result<StoredEvent, AppError> {
-    Ok(StoredEvent {
-        sequence: record.sequence,
-        kind: record.kind,
-        at: record.at,
-        worker_id: record.worker_id.parse().map_err(record::bad_field)?,
-        actor: record.actor.into(),
-        data: record.data,
-    })
-}
-
-/// What changed, for people and programs. No secret is in any event.
-fn event_data(event: &WorkerEvent) -> Value {
-    match event {
-        WorkerEvent::Created
-        | WorkerEvent::InstanceMissing
-        | WorkerEvent::InstanceSeenAgain
-        | WorkerEvent::CertificateForgotten => json!({}),
-        WorkerEvent::Imported(facts) | WorkerEvent::InstanceAttached(facts) | WorkerEvent::InstanceChanged(facts) => {
-            json!({
-                "instance_id": facts.id.as_str(), "instance_type": facts.instance_type, "public_ip": facts.public_ip,
-                "private_ip": facts.private_ip, "detailed_monitoring": facts.detailed_monitoring,
-            })
-        }
-        WorkerEvent::LaunchIntended { number, ami_id } => json!({ "launch_number": number, "ami_id": ami_id }),
-        WorkerEvent::StatusChanged { from, to, detail, reason, .. } => {
-            json!({ "from": from.name(), "to": to.name(), "detail": detail, "reason": reason })
-        }
-        WorkerEvent::DesiredChanged { from, to, reason } => {
-            json!({ "from": from.name(), "to": to.name(), "reason": reason })
-        }
-        WorkerEvent::WishUnfulfilled { reason } => json!({ "reason": reason }),
-        WorkerEvent::ServiceChanged { from, to } => json!({ "from": from.name(), "to": to.name() }),
-        WorkerEvent::CertificatePinned { sha256 } => json!({ "sha256": sha256 }),
-        WorkerEvent::Renamed { name } => json!({ "name": name }),
-        WorkerEvent::OwnerChanged { owner } => json!({ "owner": owner }),
-        WorkerEvent::TagsChanged { tags } => json!({ "tags": tags }),
-        WorkerEvent::IdlePolicyChanged(policy) => {
-            json!({ "enabled": policy.enabled, "timeout_minutes": policy.timeout_minutes })
-        }
-        WorkerEvent::MonitoringWished { enabled } => json!({ "enabled": enabled }),
-        WorkerEvent::EndpointSet { cml_endpoint } => json!({ "cml_endpoint": cml_endpoint }),
-        WorkerEvent::CredentialsSet { cml_credentials_ref } => json!({ "cml_credentials_ref": cml_credentials_ref }),
-    }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use domain::worker::Worker;
 use domain::{Region, WorkerId};
 
-use super::worker_item::{StoredEvent, read_event, read_worker};
+use super::event_item::{StoredEvent, read_event};
+use super::worker_item::read_worker;
 use super::{Listed, Store, keys, record};
 use crate::error::AppError;
 use crate::ports::{IndexName, Query};

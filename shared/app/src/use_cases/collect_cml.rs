@@ -140,6 +140,9 @@ async fn store_reading(
                     if let (Some(events), Some(nodes)) = (&reading.telemetry, reading.cml.running_nodes) {
                         next.read_at = Some(now);
                         next.activity = before.activity.after(events, reading.our_user_id.as_deref(), Some(nodes), now);
+                        if nodes == 0 {
+                            next.activity = next.activity.nodes_ended(before.read_at, now);
+                        }
                     }
                 }
                 Err(error) => {
@@ -174,9 +177,13 @@ async fn note(
 }
 
 async fn record_service(ctx: &Context, worker: &Worker, service: ServiceStatus) -> Result<(), AppError> {
-    observe(ctx, worker, &Actor::metrics(), |worker| {
+    let after = observe(ctx, worker, &Actor::metrics(), |worker| {
         service_event(worker, worker.status, service).into_iter().collect()
     })
     .await?;
+    if after.service == ServiceStatus::Available && worker.service != after.service {
+        // It has just become ready: its labs are read and judged at the next tick.
+        ctx.store.save_labs_due(worker.id, ctx.now()).await?;
+    }
     Ok(())
 }

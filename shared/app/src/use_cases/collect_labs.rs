@@ -1,13 +1,15 @@
 //! Read the labs of controllers into the table: one listing a worker, whatever the number of its labs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::lab::{Lab, LabState};
+use domain::reconcile::lab::LabSight;
 use domain::worker::{Worker, WorkerStatus};
-use domain::{LabId, Timestamp, WorkerId};
+use domain::{LabId, SignedDuration, Timestamp, WorkerId};
 use futures::{StreamExt, TryStreamExt};
 
 use super::controller::reach;
+use super::reconcile_labs::{Listing, reconcile_labs};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::CollectLabs;
@@ -17,6 +19,9 @@ use crate::ports::{CmlLab, Controllers, LabListing, Secrets};
 const CONCURRENT: usize = 10;
 /// Writes at the same time for one worker.
 const WRITES: usize = 10;
+/// How soon labs are read again that were to be judged and could not be read. A worker that becomes ready is read
+/// at once.
+const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// Reads the labs of the workers in a message.
 ///
@@ -30,8 +35,8 @@ pub async fn collect_labs(
     message: &CollectLabs,
 ) -> Result<(), AppError> {
     let workers = ctx.store.workers(&message.worker_ids).await?;
-    let running = workers.into_values().filter(|worker| worker.status == WorkerStatus::Running);
-    let reads = running.map(|worker| async move { collect_one(ctx, controllers, secrets, &worker).await });
+    let reads =
+        workers.into_values().map(|worker| async move { collect_one(ctx, controllers, secrets, &worker).await });
     let results: Vec<Result<(), AppError>> = futures::stream::iter(reads).buffer_unordered(CONCURRENT).collect().await;
     results.into_iter().collect()
 }
@@ -42,47 +47,71 @@ async fn collect_one(
     secrets: &dyn Secrets,
     worker: &Worker,
 ) -> Result<(), AppError> {
+    if worker.status != WorkerStatus::Running {
+        return ctx.store.drop_labs_due(worker.id).await;
+    }
     let way = match reach(ctx, secrets, worker).await? {
         Ok(way) => way,
         Err(no_way) => {
             tracing::info!(worker_id = %worker.id, why = no_way.message(), "its labs are not read");
-            return Ok(());
+            return read_later(ctx, worker.id).await;
         }
     };
+    let asked_at = ctx.now();
     match controllers.labs(way.access()).await {
-        Ok(listing) => record_labs(ctx, worker.id, &listing).await,
+        Ok(listing) => record_labs(ctx, worker, &listing, asked_at).await,
         Err(error) => {
             tracing::warn!(worker_id = %worker.id, %error, "its labs cannot be read");
-            Ok(())
+            read_later(ctx, worker.id).await
         }
     }
 }
 
+/// Puts off what was to be judged; where nothing was, there is nothing to put off.
+async fn read_later(ctx: &Context, worker: WorkerId) -> Result<(), AppError> {
+    ctx.store.put_labs_off(worker, ctx.now() + READ_AGAIN_AFTER).await
+}
+
 /// Records what a controller listed. A lab that two full listings did not have is dropped; one that could
-/// only not be read is not missing.
+/// only not be read is not missing. Then what is wished of them is judged.
 ///
 /// # Errors
-/// The table failed; what was written stands.
-pub(super) async fn record_labs(ctx: &Context, worker: WorkerId, listing: &LabListing) -> Result<(), AppError> {
-    let now = ctx.now();
+/// The table or a queue failed; what was written stands.
+pub(super) async fn record_labs(
+    ctx: &Context,
+    of: &Worker,
+    listing: &LabListing,
+    asked_at: Timestamp,
+) -> Result<(), AppError> {
+    let (worker, now) = (of.id, ctx.now());
     let known: BTreeMap<LabId, Lab> =
         ctx.store.all_worker_labs(worker).await?.into_iter().map(|lab| (lab.id.clone(), lab)).collect();
     let listed: Vec<Lab> = listing.labs.iter().filter_map(|lab| read(worker, lab, now)).collect();
-    let there: BTreeSet<&str> = listing.labs.iter().map(|lab| lab.id.as_str()).chain(unread(listing)).collect();
+    let mut labs = sights(&listed, listing);
     let writes = listed.into_iter().map(|lab| async move { ctx.store.save_lab(&lab).await });
     futures::stream::iter(writes).buffer_unordered(WRITES).try_collect::<Vec<()>>().await?;
-    for lab in known.values().filter(|lab| !there.contains(lab.id.as_str())) {
+    for lab in known.values() {
+        if labs.contains_key(&lab.id) {
+            continue;
+        }
         if lab.missing_since.is_some() {
             ctx.store.drop_lab(worker, &lab.id).await?;
         } else {
             ctx.store.save_lab(&Lab { missing_since: Some(now), ..lab.clone() }).await?;
+            labs.insert(lab.id.clone(), LabSight::NotShown);
         }
     }
-    Ok(())
+    reconcile_labs(ctx, of, &Listing { labs, asked_at }).await
 }
 
-fn unread(listing: &LabListing) -> impl Iterator<Item = &str> {
-    listing.unread.iter().map(|(id, _)| id.as_str())
+/// What a listing showed of each lab that it had.
+fn sights(listed: &[Lab], listing: &LabListing) -> BTreeMap<LabId, LabSight> {
+    let unread = listing.unread.iter().filter_map(|(id, _)| Some((id.parse().ok()?, LabSight::NotShown)));
+    let shown = listed.iter().map(|lab| {
+        let sight = lab.state.clone().map_or(LabSight::NotShown, LabSight::Shown);
+        (lab.id.clone(), sight)
+    });
+    unread.chain(shown).collect()
 }
 
 /// A lab as a controller tells it; none when its id is no id.

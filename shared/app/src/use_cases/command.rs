@@ -2,11 +2,13 @@
 //! operation in one transaction, then send. What is lost between the write and the send is sent
 //! again by dispatch-power, because the operation is due from the moment it is recorded.
 
+use domain::lab::LabAction;
 use domain::operation::{Operation, Task};
 use domain::worker::{Change, Command, Worker, command::command};
-use domain::{Actor, OperationId, SignedDuration, WorkerId};
+use domain::{Actor, LabId, OperationId, SignedDuration, WorkerId};
 use sha2::{Digest, Sha256};
 
+use super::lab_wishes::wish_change;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::{Message, RunOperation};
@@ -79,6 +81,20 @@ pub async fn start(
     wish: &Command,
     task: impl Fn(&Worker) -> Task + Send + Sync,
 ) -> Result<Operation, AppError> {
+    start_on(ctx, asked, (id, None), wish, task).await
+}
+
+/// The same; what is done to a lab of the worker is also a wish for that lab.
+///
+/// # Errors
+/// As [`start`].
+pub(super) async fn start_on(
+    ctx: &Context,
+    asked: &Asked,
+    (id, lab): (WorkerId, Option<(&LabId, &LabAction)>),
+    wish: &Command,
+    task: impl Fn(&Worker) -> Task + Send + Sync,
+) -> Result<Operation, AppError> {
     if let Some(done) = replay(ctx, asked).await? {
         return Ok(done);
     }
@@ -89,11 +105,19 @@ pub async fn start(
         let events = command(&worker, wish)?;
         let operation = new_operation(ctx, task(&worker), Some(id), asked);
         let change = Change::of(&worker, events, asked.actor.clone(), now);
+        // A lost due item is restored by any command.
+        let due = PowerDue::hurried(id, ctx.store.power(id).await?, now);
+        let wished = change.as_ref().map_or(&worker, |change| &change.worker).wish.number;
+        let record = due.record.clone().for_wish(wished).asked(&operation);
+        let lab_wish = match lab {
+            Some((lab, action)) => wish_change(ctx, (id, lab), action, &operation).await?,
+            None => None,
+        };
         let mut commit = Commit {
+            lab_wish,
             unchanged: change.is_none().then_some((id, worker.version)),
             change,
-            // A lost due item is restored by any command.
-            power: Some(PowerDue::hurried(id, ctx.store.power(id).await?, now)),
+            power: Some(due.with_record(record)),
             ..Commit::default()
         };
         match record_and_send(ctx, &mut commit, &operation, asked).await {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::operation::{Operation, Task};
-use domain::worker::{Change, DesiredState, IdlePolicy, LaunchSpec, Worker, WorkerEvent, WorkerStatus, spec};
+use domain::reconcile::ReconcileRecord;
+use domain::worker::{Change, DesiredState, IdlePolicy, LaunchSpec, Worker, WorkerEvent, spec};
 use domain::{AccountId, Invalid, Place, Region, WorkerId};
 
 use super::command::{Asked, new_operation, replay, start_new};
@@ -23,6 +24,8 @@ pub struct NewWorker {
     pub account_id: Option<String>,
     /// What to launch; an empty type stands for the default one.
     pub spec: LaunchSpec,
+    /// Whether the fleet's alternatives hold, because neither a type nor any were named.
+    pub takes_fleets_types: bool,
     /// Whose it is.
     pub owner: Option<String>,
     /// Tags.
@@ -48,13 +51,17 @@ pub async fn create_worker(ctx: &Context, asked: &Asked, new: NewWorker) -> Resu
     let now = ctx.now();
     let mut draft = draft(ctx, asked, WorkerId::new(now, ctx.random.next()), new)?;
     let id = draft.id;
+    let operation = new_operation(ctx, Task::CreateWorker, Some(id), asked);
+    let change = Change::of(&draft, vec![WorkerEvent::Created], asked.actor.clone(), now);
+    let wish = change.as_ref().map_or(0, |change| change.worker.wish.number);
+    let record = ReconcileRecord::default().for_wish(wish).asked(&operation);
     let commit = Commit {
         user_data: draft.spec.user_data.take().map(|script| (id, script)),
-        change: Change::of(&draft, vec![WorkerEvent::Created], asked.actor.clone(), now),
-        power: Some(PowerDue::hurried(id, None, now)),
+        change,
+        power: Some(PowerDue::hurried(id, None, now).with_record(record)),
         ..Commit::default()
     };
-    start_new(ctx, commit, new_operation(ctx, Task::CreateWorker, Some(id), asked), asked).await
+    start_new(ctx, commit, operation, asked).await
 }
 
 /// The worker before its first event, checked.
@@ -68,6 +75,9 @@ fn draft(ctx: &Context, asked: &Asked, id: WorkerId, mut new: NewWorker) -> Resu
     };
     if new.spec.instance_type.is_empty() {
         new.spec.instance_type.clone_from(&ctx.settings.default_instance_type);
+    }
+    if new.takes_fleets_types {
+        new.spec.fallback_instance_types.clone_from(&ctx.settings.fallback_instance_types);
     }
     new.spec.check(&mut invalid);
     spec::check_tags(&new.tags, &mut invalid);
@@ -88,31 +98,14 @@ fn draft(ctx: &Context, asked: &Asked, id: WorkerId, mut new: NewWorker) -> Resu
     }
     let place = name.zip(account.zip(region));
     let (name, (account, region)) = invalid.finish(place)?;
-    let now = ctx.now();
     Ok(Worker {
-        id,
-        version: 0,
-        name,
-        place: Place { account, region },
-        spec: new.spec,
-        imported: false,
-        launch_number: 0,
-        launch_ami_id: None,
-        instance: None,
-        status: WorkerStatus::Pending,
-        status_detail: None,
         desired: new.desired,
         state_reason: format!("Created by {}.", asked.actor),
-        service: domain::metrics::ServiceStatus::Unavailable,
-        running_since: None,
-        missing_since: None,
         cml_endpoint: new.cml_endpoint,
         cml_credentials_ref: new.cml_credentials_ref,
-        certificate_sha256: None,
         owner: new.owner,
         tags: new.tags,
         idle_policy: IdlePolicy { enabled: true, timeout_minutes: new.idle_timeout_minutes },
-        created_at: now,
-        updated_at: now,
+        ..Worker::draft(id, name, Place { account, region }, new.spec, ctx.now())
     })
 }

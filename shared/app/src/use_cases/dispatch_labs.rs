@@ -8,7 +8,7 @@ use crate::message::{CollectLabs, Message};
 use crate::ports::Queue;
 
 /// Workers in one message to collect-labs: each may list a few hundred labs.
-const BATCH: usize = 10;
+pub(super) const LABS_BATCH: usize = 10;
 
 /// Sends every running worker to have its labs read.
 ///
@@ -25,7 +25,7 @@ pub async fn dispatch_labs(ctx: &Context) -> Result<(), AppError> {
             break;
         }
     }
-    let messages = ids.chunks(BATCH).map(|ids| CollectLabs { worker_ids: ids.to_vec() }.outgoing()).collect();
+    let messages = ids.chunks(LABS_BATCH).map(|ids| CollectLabs { worker_ids: ids.to_vec() }.outgoing()).collect();
     ctx.queues.send(Queue::Labs, messages).await.map_err(AppError::Unavailable)?;
     tracing::info!(workers = ids.len(), "reading of labs dispatched");
     Ok(())

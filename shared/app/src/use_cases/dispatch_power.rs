@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use domain::{OperationId, Timestamp, WorkerId};
 
+use super::dispatch_labs::LABS_BATCH;
 use crate::context::Context;
 use crate::error::AppError;
-use crate::message::{ControlPower, Message, RunOperation};
+use crate::message::{CollectLabs, ControlPower, Message, RunOperation};
 use crate::ports::{Outgoing, Queue};
-use crate::store::{DueKind, FleetState};
+use crate::store::{DueKind, FleetState, LastRun};
 
-/// Sends due power decisions and due operations. What an earlier send lost is due still, and so is
+/// Sends due power decisions, labs that are due to be judged, and due operations. What an earlier send lost is due still, and so is
 /// sent again.
 ///
 /// # Errors
@@ -24,21 +25,29 @@ pub async fn dispatch_power(ctx: &Context) -> Result<(), AppError> {
             power.push(power_message(worker_id, due.due_at));
         }
     }
-    let mut operations: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
+    let due = ctx.store.due(DueKind::Labs, now).await?;
+    let labs: Vec<WorkerId> = due.iter().filter_map(|due| due.id.parse().ok()).collect();
+    let messages = labs.chunks(LABS_BATCH).map(|ids| CollectLabs { worker_ids: ids.to_vec() }.outgoing()).collect();
+    let mut operations: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::from([(Queue::Labs, messages)]);
     for due in ctx.store.due(DueKind::Operation, now).await? {
         if let Ok(operation_id) = due.id.parse::<OperationId>() {
             operations.entry(due.queue).or_default().push(RunOperation { operation_id }.outgoing());
         }
     }
-    let (workers, waiting) = (power.len(), operations.values().map(Vec::len).sum::<usize>());
+    let waiting = operations.iter().filter(|(queue, _)| **queue != Queue::Labs).map(|(_, sent)| sent.len()).sum();
+    let run = LastRun { at: now, workers: count(power.len()), labs: count(labs.len()), operations: count(waiting) };
     // A queue that fails keeps nothing from the others: idle shutdown goes on while imports wait.
     let mut outcome = Ok(());
     for (queue, messages) in operations.into_iter().chain([(Queue::Power, power)]) {
         outcome = outcome.and(ctx.queues.send(queue, messages).await);
     }
     outcome.map_err(AppError::Unavailable)?;
-    tracing::debug!(workers, operations = waiting, "power dispatched");
-    Ok(())
+    tracing::debug!(workers = run.workers, labs = run.labs, operations = run.operations, "power dispatched");
+    ctx.store.save_last_run(&run).await
+}
+
+fn count(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
 }
 
 /// A message to judge one worker, in that worker's group, so that no two judge it at once. While

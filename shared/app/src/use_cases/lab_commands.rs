@@ -7,7 +7,7 @@ use domain::session::Person;
 use domain::worker::{Command, command::Update};
 use domain::{LabId, SignedDuration, WorkerId};
 
-use super::command::{Asked, check_version, replay, start};
+use super::command::{Asked, check_version, replay, start, start_on};
 use super::lab_access::{lab_to_act_on, running_worker};
 use crate::context::Context;
 use crate::error::AppError;
@@ -37,7 +37,7 @@ pub async fn act_on_lab(
     let running = running_worker(ctx, worker).await?;
     lab_to_act_on(ctx, person, &running, lab).await?;
     let task = |_: &_| Task::ActOnLab(LabTask { lab: lab.clone(), action: action.clone(), asked: 0 });
-    start(ctx, asked, worker, &nothing_of_its_own(), task).await
+    start_on(ctx, asked, (worker, Some((lab, &action))), &nothing_of_its_own(), task).await
 }
 
 /// Reads the worker's labs now; at most once in ten seconds of machine time.

@@ -17,7 +17,7 @@ use crate::error::{AppError, PortError};
 use crate::ports::{
     CmlAccess, CmlError, CmlNode, CmlState, Controllers, Secrets, SimulationStatistics, Timer, TopologyLink,
 };
-use crate::store::Listed;
+use crate::store::{Listed, StoredWish};
 
 /// Pages read for one answer when little of them is seen.
 const PAGES_PER_ANSWER: usize = 10;
@@ -116,6 +116,15 @@ pub async fn list_worker_labs(
         }
     }
     Ok(Listed { items, next })
+}
+
+/// What is wished of labs that were just read, by worker and lab.
+///
+/// # Errors
+/// The table failed.
+pub async fn wishes_of(ctx: &Context, labs: &[Lab]) -> Result<BTreeMap<(WorkerId, LabId), StoredWish>, AppError> {
+    let ids: Vec<_> = labs.iter().map(|lab| (lab.worker_id, lab.id.clone())).collect();
+    ctx.store.lab_wishes_of(&ids).await
 }
 
 /// Whether somebody sees a worker: it is theirs, or a lab on it is.

@@ -30,7 +30,7 @@ pub async fn record_instance_state(
     let seen = look(ec2, &worker).await?;
     let shown = seen.as_ref().map_or(Seen::Absent, Seen::Present);
     let after = observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await?;
-    if after.version != worker.version && !after.status.is_final() {
+    if after.version != worker.version && !after.is_over() {
         hurry(ctx, id).await?;
     }
     let operations = ctx.store.list_operations(Some(id), 10, None).await?.items;

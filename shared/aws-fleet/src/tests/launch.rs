@@ -20,7 +20,9 @@ fn request() -> LaunchRequest {
         spec: LaunchSpec {
             instance_type: "m8i.4xlarge".into(),
             image: ImageChoice::RegionDefault,
+            fallback_instance_types: vec![],
             subnet_id: Some("subnet-1".into()),
+            fallback_subnet_ids: vec![],
             security_group_ids: vec!["sg-1".into(), "sg-2".into()],
             instance_profile: Some("cml-worker".into()),
             volume_gib: Some(200),
@@ -48,7 +50,9 @@ async fn what_was_not_chosen_is_not_sent_and_the_root_volume_is_encrypted_all_th
     let wire = Wire::new([Answer::ok(IMAGE), Answer::ok(LAUNCHED)]);
     let mut request = request();
     request.spec = LaunchSpec {
+        fallback_instance_types: vec![],
         subnet_id: None,
+        fallback_subnet_ids: vec![],
         security_group_ids: vec![],
         instance_profile: None,
         volume_gib: None,

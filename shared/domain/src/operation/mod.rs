@@ -56,6 +56,21 @@ pub enum Task {
     PostNotice(cml::NoticeTask),
     /// Save what is on the worker, give its seats back, and then terminate it.
     RetireWorker(cml::RetireTask),
+    /// Judge the worker and its labs now, and see it judged.
+    ReconcileWorker,
+    /// The same for every worker of the fleet.
+    ReconcileFleet(FleetTask),
+}
+
+/// How far the judging of a whole fleet is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetTask {
+    /// Workers made due so far.
+    pub reached: u32,
+    /// Where the list of workers goes on; null at its beginning and at its end.
+    pub after: Option<String>,
+    /// The end of the list was reached.
+    pub all_reached: bool,
 }
 
 /// Which instances to import.
@@ -105,7 +120,15 @@ impl Task {
             Self::PostNotice(_) => "post_notice",
             // Its last step is to become that.
             Self::RetireWorker(_) => "terminate_worker",
+            Self::ReconcileWorker => "reconcile_worker",
+            Self::ReconcileFleet(_) => "reconcile_fleet",
         }
+    }
+
+    /// It fulfils a wish for the worker to run, to be stopped or to be gone.
+    #[must_use]
+    pub fn fulfils_wish(&self) -> bool {
+        matches!(self, Self::CreateWorker | Self::StartWorker | Self::StopWorker | Self::TerminateWorker)
     }
 
     /// How long it may take. Bare metal takes 5 to 10 minutes to come up or go down.
@@ -128,6 +151,8 @@ impl Task {
             Self::RegisterLicense(_) | Self::RenewLicense | Self::DeregisterLicense => SignedDuration::from_mins(15),
             // Every lab is saved and stopped, then the instance goes.
             Self::RetireWorker(_) => SignedDuration::from_mins(180),
+            // A tick or two; a large fleet takes a page of its list a step.
+            Self::ReconcileWorker | Self::ReconcileFleet(_) => SignedDuration::from_mins(15),
         }
     }
 }
@@ -202,6 +227,8 @@ pub struct OperationResult {
     pub lab_id: Option<LabId>,
     /// The backup made.
     pub backup_id: Option<BackupId>,
+    /// How many workers it reached.
+    pub workers: Option<u32>,
     /// What is done and yet not quite as wanted.
     pub warnings: Vec<String>,
 }

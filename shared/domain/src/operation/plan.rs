@@ -86,7 +86,9 @@ pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
         | Task::RenewLicense
         | Task::DeregisterLicense
         | Task::PostNotice(_)
-        | Task::RetireWorker(_) => Step::Done(None),
+        | Task::RetireWorker(_)
+        | Task::ReconcileWorker
+        | Task::ReconcileFleet(_) => Step::Done(None),
     }
 }
 
@@ -95,11 +97,11 @@ fn run(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
         return superseded(worker);
     }
     let Seen::Present(instance) = seen else {
-        if worker.status.is_final() {
+        if worker.status.is_final() && !worker.is_wanted_back() {
             return forgotten(worker);
         }
         // A failed worker whose instance EC2 has forgotten is launched anew, like one that never had any.
-        return if worker.instance.is_none() || worker.status == WorkerStatus::Failed {
+        return if worker.instance.is_none() || worker.status == WorkerStatus::Failed || worker.is_wanted_back() {
             Step::Act(Call::Launch)
         } else {
             Step::Wait("EC2 to list the instance again".into())
@@ -110,7 +112,9 @@ fn run(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
         InstanceState::Pending => Step::Wait("the instance to run".into()),
         InstanceState::Stopping => Step::Wait("the instance to finish stopping before it can start".into()),
         InstanceState::Stopped => Step::Act(Call::Start),
-        InstanceState::Terminated if *task == Task::StartWorker && worker.status == WorkerStatus::Failed => {
+        InstanceState::Terminated
+            if *task == Task::StartWorker && (worker.status == WorkerStatus::Failed || worker.is_wanted_back()) =>
+        {
             Step::Act(Call::Launch)
         }
         InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),

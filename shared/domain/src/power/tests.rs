@@ -144,7 +144,7 @@ proptest! {
         let longest = case.policy.check_every.max(case.policy.check_settled_every).max(SignedDuration::from_secs(60));
         prop_assert!(decision.next_check_at <= case.now + longest);
         match (decision.action, decision.next_action_at) {
-            (PowerAction::Stop, at) => prop_assert!(at.is_some_and(|at| at <= case.now)),
+            (Action::Stop, at) => prop_assert!(at.is_some_and(|at| at <= case.now)),
             (_, at) => prop_assert!(at.is_none_or(|at| at > case.now)),
         }
         // What is shown as idle has a time; what is not judged idle shows none.
@@ -172,13 +172,13 @@ proptest! {
                 at >= oldest_reading(stop_at, &policy, now)
             }),
         ];
-        let stop = case.decide().action == PowerAction::Stop;
+        let stop = case.decide().action == Action::Stop;
         prop_assert_eq!(stop, grounds.into_iter().all(|ground| ground), "{:?}", grounds);
     }
 
     #[test]
     fn what_is_idle_past_its_deadline_by_fresh_evidence_is_stopped(case in idle()) {
-        prop_assert_eq!(case.decide().action, PowerAction::Stop);
+        prop_assert_eq!(case.decide().action, Action::Stop);
     }
 
     #[test]
@@ -207,36 +207,36 @@ proptest! {
         for (ground, spoil) in spoilt {
             let mut case = case.clone();
             spoil(&mut case);
-            prop_assert_ne!(case.decide().action, PowerAction::Stop, "{}", ground);
+            prop_assert_ne!(case.decide().action, Action::Stop, "{}", ground);
         }
         let mut used = case.clone();
         used.evidence.running_nodes = Some(nodes);
-        prop_assert_ne!(used.decide().action, PowerAction::Stop);
+        prop_assert_ne!(used.decide().action, Action::Stop);
 
         let mut young = case.clone();
         let up = young.now.duration_since(at(0));
         young.policy.minimum_uptime = up + SignedDuration::from_secs(1);
-        prop_assert_ne!(young.decide().action, PowerAction::Stop);
+        prop_assert_ne!(young.decide().action, Action::Stop);
 
         let mut recent = case;
         let ago = timeout(&recent.worker, &recent.policy).as_secs_f64() * short;
         recent.evidence.activity.nodes_ran_at = Some(recent.now - SignedDuration::from_secs_f64(ago));
         if ago + 1.0 < recent.now.duration_since(at(0)).as_secs_f64() {
-            prop_assert_ne!(recent.decide().action, PowerAction::Stop);
+            prop_assert_ne!(recent.decide().action, Action::Stop);
         }
     }
 
     #[test]
     fn what_is_announced_is_done_when_nothing_happens_until_then_and_not_a_second_before(case in anything()) {
         let decision = case.decide();
-        if let (PowerAction::Wait, Some(due)) = (decision.action, decision.next_action_at) {
-            prop_assert_eq!(case.read_at(due).decide().action, PowerAction::Stop);
+        if let (Action::Wait, Some(due)) = (decision.action, decision.next_action_at) {
+            prop_assert_eq!(case.read_at(due).decide().action, Action::Stop);
             if decision.read_first {
                 // It waits for nothing but the reading.
                 return Ok(());
             }
             let before = case.read_at((due - SignedDuration::from_secs(1)).max(case.now)).decide();
-            prop_assert_eq!((before.action, before.next_action_at), (PowerAction::Wait, Some(due)));
+            prop_assert_eq!((before.action, before.next_action_at), (Action::Wait, Some(due)));
         }
     }
 }
@@ -255,7 +255,7 @@ fn seen(minute: i64, running_nodes: u32, activity: Activity) -> PowerDecision {
 #[test]
 fn labs_that_are_defined_but_stopped_do_not_keep_a_worker_up() {
     let decision = seen(60, 0, Activity::default());
-    assert_eq!(decision.action, PowerAction::Stop);
+    assert_eq!(decision.action, Action::Stop);
     assert_eq!(
         decision.reason,
         "No lab runs and nobody has used it since 2026-09-21 14:13 UTC (its start); the idle timeout is 60 minutes."
@@ -265,7 +265,7 @@ fn labs_that_are_defined_but_stopped_do_not_keep_a_worker_up() {
 #[test]
 fn a_long_unattended_run_is_in_use() {
     let decision = seen(10_000, 1, Activity { person_at: Some(at(1)), ..Activity::default() });
-    assert_eq!((decision.action, decision.reason.as_str()), (PowerAction::Wait, "In use: 1 node runs."));
+    assert_eq!((decision.action, decision.reason.as_str()), (Action::Wait, "In use: 1 node runs."));
     assert_eq!(seen(10_000, 12, Activity::default()).reason, "In use: 12 nodes run.");
 }
 
@@ -273,8 +273,8 @@ fn a_long_unattended_run_is_in_use() {
 fn a_run_that_has_ended_leaves_its_owner_a_whole_timeout() {
     let ran = Activity::default().after(&[], None, Some(3), at(500));
     let decision = seen(559, 0, ran.clone());
-    assert_eq!((decision.action, decision.next_action_at), (PowerAction::Wait, Some(at(560))));
-    assert_eq!(seen(560, 0, ran).action, PowerAction::Stop);
+    assert_eq!((decision.action, decision.next_action_at), (Action::Wait, Some(at(560))));
+    assert_eq!(seen(560, 0, ran).action, Action::Stop);
 }
 
 #[test]
@@ -286,15 +286,15 @@ fn a_person_who_works_as_the_built_in_admin_keeps_it_up() {
     };
     let activity = Activity::default().after(&[event], Some("the-poller"), Some(0), at(91));
     let decision = seen(149, 0, activity.clone());
-    assert_eq!((decision.action, decision.idle_since), (PowerAction::Wait, Some(at(90))));
+    assert_eq!((decision.action, decision.idle_since), (Action::Wait, Some(at(90))));
     assert!(decision.reason.contains("(last user_activity)"), "{}", decision.reason);
-    assert_eq!(seen(150, 0, activity).action, PowerAction::Stop);
+    assert_eq!(seen(150, 0, activity).action, Action::Stop);
 }
 
 #[test]
 fn what_was_started_a_moment_ago_is_not_stopped_for_having_been_idle_before() {
     let idle = seen(120, 0, Activity::default());
-    assert_eq!(idle.action, PowerAction::Stop);
+    assert_eq!(idle.action, Action::Stop);
     // It was stopped and started between two looks: to EC2 it "runs", as it did before.
     let mut restarted = instance(InstanceState::Running);
     restarted.launched_at = Some(at(119));
@@ -303,10 +303,10 @@ fn what_was_started_a_moment_ago_is_not_stopped_for_having_been_idle_before() {
     let evidence = Evidence { read_at: Some(at(118)), running_nodes: Some(0), ..Evidence::default() };
     let policy = PowerPolicy::default();
     let decision = decide(&worker, &evidence, &policy, at(121));
-    assert_eq!((decision.action, decision.next_action_at), (PowerAction::Wait, None));
+    assert_eq!((decision.action, decision.next_action_at), (Action::Wait, None));
     let evidence = Evidence { read_at: Some(at(122)), ..evidence };
     let decision = decide(&worker, &evidence, &policy, at(122));
-    assert_eq!((decision.action, decision.next_action_at), (PowerAction::Wait, Some(at(179))));
+    assert_eq!((decision.action, decision.next_action_at), (Action::Wait, Some(at(179))));
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn what_somebody_stopped_is_left_stopped() {
     let stopped = instance(InstanceState::Stopped);
     let worker = after(&wanted, observe_instance(&wanted, Seen::Present(&stopped), at(5)), at(5));
     let decision = decide(&worker, &Evidence::default(), &PowerPolicy::default(), at(500));
-    assert_eq!(decision.action, PowerAction::None);
+    assert_eq!(decision.action, Action::None);
     assert_eq!(decision.reason, "Nothing to stop: the worker is stopped. Stopped by ada.");
 }
 
@@ -326,7 +326,7 @@ fn an_import_is_not_stopped_for_what_was_before_anyone_here_knew_of_it() {
     let imported = Worker { created_at: at(1_000), ..running() };
     let evidence = Evidence { read_at: Some(at(1_001)), running_nodes: Some(0), ..Evidence::default() };
     let decision = decide(&imported, &evidence, &PowerPolicy::default(), at(1_001));
-    assert_eq!((decision.action, decision.next_action_at), (PowerAction::Wait, Some(at(1_060))));
+    assert_eq!((decision.action, decision.next_action_at), (Action::Wait, Some(at(1_060))));
 }
 
 #[test]
@@ -338,40 +338,18 @@ fn a_stop_is_judged_on_a_reading_from_the_deadline_and_asks_for_one_in_time() {
     let early = judged(55, 200);
     assert_eq!((early.read_first, early.next_check_at), (false, at(59)));
     let asking = judged(55, 60);
-    assert_eq!((asking.action, asking.read_first, asking.next_check_at), (PowerAction::Wait, true, at(60)));
+    assert_eq!((asking.action, asking.read_first, asking.next_check_at), (Action::Wait, true, at(60)));
     let unread = judged(55, 0);
-    assert_eq!((unread.action, unread.read_first, unread.next_check_at), (PowerAction::Wait, true, at(61)));
+    assert_eq!((unread.action, unread.read_first, unread.next_check_at), (Action::Wait, true, at(61)));
     assert!(unread.reason.ends_with("CML is read once more before it is stopped."), "{}", unread.reason);
-    assert_eq!(judged(59, 0).action, PowerAction::Stop);
+    assert_eq!(judged(59, 0).action, Action::Stop);
 }
 
 #[test]
 fn what_runs_though_it_is_wanted_stopped_is_judged_like_any_other() {
     let by_hand = Worker { desired: DesiredState::Stopped, ..running() };
     let evidence = Evidence { read_at: Some(at(60)), running_nodes: Some(0), ..Evidence::default() };
-    assert_eq!(decide(&by_hand, &evidence, &PowerPolicy::default(), at(60)).action, PowerAction::Stop);
+    assert_eq!(decide(&by_hand, &evidence, &PowerPolicy::default(), at(60)).action, Action::Stop);
     let stopping = Evidence { operation_under_way: true, ..evidence };
-    assert_eq!(decide(&by_hand, &stopping, &PowerPolicy::default(), at(60)).action, PowerAction::None);
-}
-
-#[test]
-fn a_termination_that_failed_is_tried_again_and_not_in_haste() {
-    for status in [WorkerStatus::Running, WorkerStatus::Stopped, WorkerStatus::Failed] {
-        let unwanted = worker(status, DesiredState::Terminated);
-        let policy = PowerPolicy::default();
-        let decision = decide(&unwanted, &Evidence::default(), &policy, at(60));
-        assert_eq!((decision.action, decision.next_check_at), (PowerAction::Terminate, at(75)), "{status:?}");
-        let under_way = Evidence { operation_under_way: true, ..Evidence::default() };
-        assert_eq!(decide(&unwanted, &under_way, &policy, at(60)).action, PowerAction::None);
-    }
-    let gone = worker(WorkerStatus::Terminated, DesiredState::Terminated);
-    assert_eq!(decide(&gone, &Evidence::default(), &PowerPolicy::default(), at(60)).action, PowerAction::None);
-}
-
-#[test]
-fn names_of_actions_read_back() {
-    for action in PowerAction::ALL {
-        assert_eq!(PowerAction::from_name(action.name()), Some(action));
-    }
-    assert_eq!(PowerAction::from_name("Stop"), None);
+    assert_eq!(decide(&by_hand, &stopping, &PowerPolicy::default(), at(60)).action, Action::None);
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{DesiredState, IdlePolicy, Worker, WorkerEvent, WorkerStatus};
+use crate::capacity::Offer;
+use crate::reconcile::{Action, DriftKind};
 
 /// Something asked of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,26 @@ pub enum Command {
     IntendLaunch {
         /// The image, resolved.
         ami_id: String,
+        /// The type and where.
+        offer: Offer,
+        /// Why it is not the first choice, if it is not.
+        fallback: Option<String>,
+    },
+    /// EC2 had no capacity for the launch of that number, and nothing came of it: EC2's code and message.
+    LaunchRefused {
+        /// Its number.
+        number: u32,
+        /// EC2's code and message.
+        detail: String,
+    },
+    /// Nobody knows whether that launch came to anything, and EC2 lists nothing of it.
+    LaunchUnseen,
+    /// Give the stopped instance this type, before it is started.
+    FallBack {
+        /// The type.
+        offer: Offer,
+        /// Why.
+        reason: String,
     },
     /// Give a launch up: EC2's code and words.
     LaunchFailed {
@@ -37,6 +59,22 @@ pub enum Command {
     WishFailed {
         /// For people.
         reason: String,
+    },
+    /// Do something for the wish that stands, and say why.
+    Reconcile {
+        /// What.
+        action: Action,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Note that EC2 shows something else than is kept here.
+    NoteDrift {
+        /// What.
+        kind: DriftKind,
+        /// What it should be.
+        was: String,
+        /// What it is.
+        is: String,
     },
     /// Use these stored credentials.
     UseCredentials {
@@ -116,30 +154,40 @@ pub fn command(worker: &Worker, command: &Command) -> Result<Vec<WorkerEvent>, R
             refuse_gone(worker, "changed")?;
             Ok(changed(worker.certificate_sha256.is_some(), WorkerEvent::CertificateForgotten))
         }
-        Command::IntendLaunch { ami_id } => {
-            refuse_gone(worker, "launched")?;
-            // Somebody wanted otherwise between the look and the launch.
+        Command::IntendLaunch { ami_id, offer, fallback } => intend_launch(worker, ami_id, offer, fallback.as_deref()),
+        Command::LaunchRefused { number, detail } => Ok(changed(
+            worker.has_open_launch() && worker.launch_number == *number,
+            WorkerEvent::LaunchRefused { number: *number, detail: detail.clone() },
+        )),
+        Command::LaunchUnseen => {
+            Ok(changed(worker.has_open_launch() && worker.missing_since.is_none(), WorkerEvent::InstanceMissing))
+        }
+        Command::FallBack { offer, reason } => {
+            refuse_gone(worker, "started")?;
             if worker.desired != DesiredState::Running {
                 return Err(Refusal::Unwanted { desired: worker.desired });
             }
-            // An open launch keeps its number, and so its ClientToken: asking EC2 again is safe. So does
-            // one that another delivery completed in the meantime: a new number would launch a second machine.
-            if worker.has_open_launch() || has_instance(worker) {
-                return Ok(vec![]);
-            }
-            let number = worker.launch_number + 1;
-            let mut events = vec![WorkerEvent::LaunchIntended { number, ami_id: ami_id.clone() }];
-            events.extend(status_event(worker, WorkerStatus::Pending, None));
-            Ok(events)
+            let already = worker.launch_offer.as_ref() == Some(offer) && worker.state_reason == *reason;
+            Ok(changed(!already, chosen(offer, reason)))
         }
         // Too late: another delivery of the same launch has its instance, or the worker is gone.
-        Command::LaunchFailed { .. } if worker.status.is_final() || has_instance(worker) => Ok(vec![]),
+        Command::LaunchFailed { .. } if worker.status.is_final() || worker.has_instance() => Ok(vec![]),
         Command::LaunchFailed { detail } => {
             Ok(status_event(worker, WorkerStatus::Failed, Some(detail.clone())).into_iter().collect())
         }
         Command::WishFailed { reason } => Ok(changed(
-            !worker.status.is_final() && worker.state_reason != *reason,
+            !worker.is_over() && worker.state_reason != *reason,
             WorkerEvent::WishUnfulfilled { reason: reason.clone() },
+        )),
+        Command::Reconcile { action, reason } => {
+            if worker.is_over() {
+                refuse_gone(worker, "changed")?;
+            }
+            Ok(vec![WorkerEvent::Reconciled { action: *action, reason: reason.clone() }])
+        }
+        Command::NoteDrift { kind, was, is } => Ok(changed(
+            !worker.status.is_final(),
+            WorkerEvent::Drifted { kind: *kind, was: was.clone(), is: is.clone() },
         )),
         Command::UseCredentials { cml_credentials_ref } => {
             refuse_gone(worker, "changed")?;
@@ -155,7 +203,10 @@ fn want(worker: &Worker, desired: DesiredState, reason: &str) -> Result<Vec<Work
         DesiredState::Terminated => "terminated",
     };
     let going = worker.desired == DesiredState::Terminated || worker.status == WorkerStatus::Terminating;
-    if worker.status.is_final() || (going && desired != DesiredState::Terminated) {
+    // What is gone against the wish may be wanted back, or let go for good.
+    let lost = worker.status.is_final() && worker.desired != DesiredState::Terminated;
+    let answered = lost && desired != DesiredState::Stopped;
+    if !answered && (worker.status.is_final() || (going && desired != DesiredState::Terminated)) {
         return Err(Refusal::Gone {
             status: if worker.status.is_final() { worker.status } else { WorkerStatus::Terminating },
             verb,
@@ -165,16 +216,48 @@ fn want(worker: &Worker, desired: DesiredState, reason: &str) -> Result<Vec<Work
         return Err(Refusal::NotLaunched { verb });
     }
     // The same wish again, where something else came between, is why the worker moves now: it is
-    // recorded, so that the reason shown is not the one for how it came to be otherwise.
+    // recorded, so that the reason shown is not the one for how it came to be otherwise, and so that what
+    // was given up or asked about begins anew.
     let thwarted = matches!(
         (desired, worker.status),
-        (DesiredState::Running, WorkerStatus::Stopping | WorkerStatus::Stopped | WorkerStatus::Failed)
-            | (DesiredState::Stopped, WorkerStatus::Starting | WorkerStatus::Running)
+        (
+            DesiredState::Running,
+            WorkerStatus::Pending
+                | WorkerStatus::Stopping
+                | WorkerStatus::Stopped
+                | WorkerStatus::Failed
+                | WorkerStatus::Terminated
+        ) | (DesiredState::Stopped, WorkerStatus::Starting | WorkerStatus::Running)
     );
     Ok(changed(
-        worker.desired != desired || (thwarted && worker.state_reason != reason),
+        worker.desired != desired || (thwarted && (worker.state_reason != reason || worker.departure.is_some())),
         WorkerEvent::DesiredChanged { from: worker.desired, to: desired, reason: reason.to_owned() },
     ))
+}
+
+fn intend_launch(
+    worker: &Worker,
+    ami_id: &str,
+    offer: &Offer,
+    fallback: Option<&str>,
+) -> Result<Vec<WorkerEvent>, Refusal> {
+    if !worker.is_wanted_back() {
+        refuse_gone(worker, "launched")?;
+    }
+    // Somebody wanted otherwise between the look and the launch.
+    if worker.desired != DesiredState::Running {
+        return Err(Refusal::Unwanted { desired: worker.desired });
+    }
+    // An open launch keeps its number, and so its ClientToken: asking EC2 again is safe. So does
+    // one that another delivery completed in the meantime: a new number would launch a second machine.
+    if worker.has_open_launch() || worker.has_instance() {
+        return Ok(vec![]);
+    }
+    let number = worker.launch_number + 1;
+    let mut events = vec![WorkerEvent::LaunchIntended { number, ami_id: ami_id.to_owned(), offer: offer.clone() }];
+    events.extend(fallback.map(|reason| chosen(offer, reason)));
+    events.extend(status_event(worker, WorkerStatus::Pending, None));
+    Ok(events)
 }
 
 fn update_events(worker: &Worker, update: &Update) -> Vec<WorkerEvent> {
@@ -203,13 +286,12 @@ fn update_events(worker: &Worker, update: &Update) -> Vec<WorkerEvent> {
     events
 }
 
-/// An instance stands behind it; that of a failed worker is lost.
-fn has_instance(worker: &Worker) -> bool {
-    worker.instance.is_some() && worker.status != WorkerStatus::Failed
-}
-
 fn refuse_gone(worker: &Worker, verb: &'static str) -> Result<(), Refusal> {
     if worker.status.is_final() { Err(Refusal::Gone { status: worker.status, verb }) } else { Ok(()) }
+}
+
+fn chosen(offer: &Offer, reason: &str) -> WorkerEvent {
+    WorkerEvent::FallbackChosen { offer: offer.clone(), reason: reason.to_owned() }
 }
 
 fn changed(different: bool, event: WorkerEvent) -> Vec<WorkerEvent> {

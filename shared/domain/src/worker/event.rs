@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{DesiredState, IdlePolicy, InstanceFacts, Worker, WorkerStatus};
+use super::{Departure, DesiredState, IdlePolicy, InstanceFacts, Wish, Worker, WorkerStatus};
 use crate::actor::Actor;
+use crate::capacity::Offer;
 use crate::metrics::ServiceStatus;
+use crate::reconcile::{Action, DriftKind};
 use jiff::Timestamp;
 
 /// One thing that happened, as past as it is permanent.
@@ -20,6 +22,22 @@ pub enum WorkerEvent {
         number: u32,
         /// The image, resolved.
         ami_id: String,
+        /// The type and where.
+        offer: Offer,
+    },
+    /// EC2 had no capacity for that launch: nothing was launched, and the next one is another.
+    LaunchRefused {
+        /// Its number.
+        number: u32,
+        /// EC2's code and message.
+        detail: String,
+    },
+    /// Another type or zone is taken, because the one wished for is not to be had.
+    FallbackChosen {
+        /// What is taken.
+        offer: Offer,
+        /// Why, for people.
+        reason: String,
     },
     /// EC2 told which instance stands behind it.
     InstanceAttached(InstanceFacts),
@@ -49,6 +67,22 @@ pub enum WorkerEvent {
     },
     /// An operation ended without what was wished for; the worker is as it was.
     WishUnfulfilled {
+        /// Why, for people.
+        reason: String,
+    },
+    /// EC2 shows something else than is wanted or known here.
+    Drifted {
+        /// What.
+        kind: DriftKind,
+        /// What it was, or should be.
+        was: String,
+        /// What it is.
+        is: String,
+    },
+    /// What is wanted is not so, and something is done about it.
+    Reconciled {
+        /// What.
+        action: Action,
         /// Why, for people.
         reason: String,
     },
@@ -112,11 +146,15 @@ impl WorkerEvent {
             Self::Created => "worker.created",
             Self::Imported(_) => "worker.imported",
             Self::LaunchIntended { .. } => "worker.launch_intended",
+            Self::LaunchRefused { .. } => "worker.launch_refused",
+            Self::FallbackChosen { .. } => "worker.fallback_chosen",
             Self::InstanceAttached(_) => "worker.instance_attached",
             Self::InstanceChanged(_) => "worker.instance_changed",
             Self::StatusChanged { .. } => "worker.status_changed",
             Self::DesiredChanged { .. } => "worker.desired_changed",
             Self::WishUnfulfilled { .. } => "worker.wish_unfulfilled",
+            Self::Drifted { .. } => "worker.drifted",
+            Self::Reconciled { .. } => "worker.reconciled",
             Self::ServiceChanged { .. } => "worker.service_changed",
             Self::InstanceMissing => "worker.instance_missing",
             Self::InstanceSeenAgain => "worker.instance_seen_again",
@@ -169,33 +207,44 @@ impl Worker {
         self.version += 1;
         self.updated_at = at;
         match event {
-            WorkerEvent::Created => {}
+            WorkerEvent::Created => self.wish = Wish::new(self.version, at),
             WorkerEvent::Imported(facts) | WorkerEvent::InstanceAttached(facts) => {
+                if matches!(event, WorkerEvent::Imported(_)) {
+                    self.wish = Wish::new(self.version, at);
+                }
                 self.instance = Some(facts.clone());
                 self.missing_since = None;
             }
             WorkerEvent::InstanceChanged(facts) => self.instance = Some(facts.clone()),
-            WorkerEvent::LaunchIntended { number, ami_id } => {
-                self.launch_number = *number;
-                self.launch_ami_id = Some(ami_id.clone());
-                self.instance = None;
+            WorkerEvent::LaunchIntended { number, ami_id, offer } => self.begin_launch(*number, ami_id, offer),
+            WorkerEvent::LaunchRefused { .. } => {
+                self.launch_refused = true;
                 self.missing_since = None;
-                // A new machine has a new certificate: the next contact is a first contact.
-                self.certificate_sha256 = None;
+            }
+            WorkerEvent::FallbackChosen { offer, reason } => {
+                self.launch_offer = Some(offer.clone());
+                self.state_reason.clone_from(reason);
             }
             WorkerEvent::StatusChanged { to, detail, reason, running_since, .. } => {
-                self.status = *to;
+                self.change_status(*to, at);
                 self.status_detail.clone_from(detail);
                 self.running_since = *running_since;
                 if let Some(reason) = reason {
                     self.state_reason.clone_from(reason);
                 }
             }
-            WorkerEvent::DesiredChanged { to, reason, .. } => {
-                self.desired = *to;
+            WorkerEvent::DesiredChanged { from, to, reason } => {
+                self.change_wish(*from, *to, at);
                 self.state_reason.clone_from(reason);
             }
-            WorkerEvent::WishUnfulfilled { reason } => self.state_reason.clone_from(reason),
+            WorkerEvent::Drifted { kind, .. } => {
+                if kind.is_of_power() {
+                    self.departure = Some(Departure { kind: *kind, at });
+                }
+            }
+            WorkerEvent::Reconciled { reason, .. } | WorkerEvent::WishUnfulfilled { reason } => {
+                self.state_reason.clone_from(reason);
+            }
             WorkerEvent::ServiceChanged { to, .. } => self.service = *to,
             WorkerEvent::InstanceMissing => self.missing_since = Some(at),
             WorkerEvent::InstanceSeenAgain => self.missing_since = None,
@@ -213,6 +262,38 @@ impl Worker {
             WorkerEvent::CredentialsSet { cml_credentials_ref } => {
                 self.cml_credentials_ref.clone_from(cml_credentials_ref);
             }
+        }
+    }
+}
+
+impl Worker {
+    fn begin_launch(&mut self, number: u32, ami_id: &str, offer: &Offer) {
+        self.launch_number = number;
+        self.launch_ami_id = Some(ami_id.to_owned());
+        self.launch_offer = Some(offer.clone());
+        self.launch_refused = false;
+        self.instance = None;
+        self.missing_since = None;
+        self.departure = None;
+        // A new machine has a new certificate: the next contact is a first contact.
+        self.certificate_sha256 = None;
+    }
+
+    fn change_wish(&mut self, from: DesiredState, to: DesiredState, at: Timestamp) {
+        let overtook = (from != to && !self.is_as_wished_for(from)).then_some(from);
+        self.wish = Wish { overtook, ..Wish::new(self.version, at) };
+        self.desired = to;
+        self.departure = None;
+    }
+
+    fn change_status(&mut self, to: WorkerStatus, at: Timestamp) {
+        if self.status != to {
+            self.status_since = at;
+        }
+        self.status = to;
+        if self.is_as_wished() {
+            self.departure = None;
+            self.wish.overtook = None;
         }
     }
 }

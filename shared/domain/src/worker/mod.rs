@@ -9,16 +9,19 @@ pub mod command;
 mod event;
 pub mod observe;
 pub mod spec;
+mod standing;
 mod status;
 
 pub use address::CmlAddress;
 pub use command::{Command, Refusal};
 pub use event::{Change, WorkerEvent};
 pub use spec::{IdlePolicy, ImageChoice, LaunchSpec};
+pub use standing::{Departure, Wish};
 pub use status::{DesiredState, WorkerStatus};
 
 use std::collections::BTreeMap;
 
+use crate::capacity::Offer;
 use crate::id::{InstanceId, Place, WorkerId};
 use crate::instance::{InstanceObservation, Lifecycle};
 use crate::metrics::ServiceStatus;
@@ -79,14 +82,25 @@ pub struct Worker {
     pub launch_number: u32,
     /// The image of that launch, resolved once: a repeated call must have the same parameters.
     pub launch_ami_id: Option<String>,
+    /// Type and subnet of that launch, and the type it was given since where its own was not to be had; null when
+    /// it is what the spec says.
+    pub launch_offer: Option<Offer>,
+    /// EC2 refused that launch for want of capacity: there is nothing of it, and the next has another number.
+    pub launch_refused: bool,
     /// The instance behind it.
     pub instance: Option<InstanceFacts>,
     /// What it does.
     pub status: WorkerStatus,
     /// More about the status: EC2's own words, or what it waits for.
     pub status_detail: Option<String>,
+    /// Since when.
+    pub status_since: Timestamp,
     /// What is wanted.
     pub desired: DesiredState,
+    /// Which wish that is, and since when.
+    pub wish: Wish,
+    /// What EC2 did that nobody wished for here, and that no wish has answered since.
+    pub departure: Option<Departure>,
     /// Why it is up, or why it is not, in words.
     pub state_reason: String,
     /// Whether CML can be used.
@@ -114,6 +128,42 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// A worker before its first event, with nothing behind it yet.
+    #[must_use]
+    pub fn draft(id: WorkerId, name: String, place: Place, spec: LaunchSpec, now: Timestamp) -> Self {
+        Self {
+            id,
+            version: 0,
+            name,
+            place,
+            spec,
+            imported: false,
+            launch_number: 0,
+            launch_ami_id: None,
+            launch_offer: None,
+            launch_refused: false,
+            instance: None,
+            status: WorkerStatus::Pending,
+            status_detail: None,
+            status_since: now,
+            desired: DesiredState::Running,
+            wish: Wish::new(0, now),
+            departure: None,
+            state_reason: String::new(),
+            service: ServiceStatus::Unavailable,
+            running_since: None,
+            missing_since: None,
+            cml_endpoint: None,
+            cml_credentials_ref: None,
+            certificate_sha256: None,
+            owner: None,
+            tags: BTreeMap::new(),
+            idle_policy: IdlePolicy::default(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// EC2's `ClientToken` for the launch under way.
     ///
     /// Deterministic, so that a repeated call starts nothing new. EC2 keeps a token bound even to a
@@ -127,13 +177,28 @@ impl Worker {
     /// A launch was intended, and nobody knows yet what came of it.
     #[must_use]
     pub fn has_open_launch(&self) -> bool {
-        self.launch_number > 0 && self.instance.is_none() && self.status != WorkerStatus::Failed
+        self.launch_number > 0
+            && self.instance.is_none()
+            && !self.launch_refused
+            && !matches!(self.status, WorkerStatus::Failed | WorkerStatus::Terminated)
+    }
+
+    /// An instance stands behind it; that of a failed worker is lost, and so is that of a terminated one.
+    #[must_use]
+    pub fn has_instance(&self) -> bool {
+        self.instance.is_some() && !matches!(self.status, WorkerStatus::Failed | WorkerStatus::Terminated)
     }
 
     /// Its instance is on its way up.
     #[must_use]
     pub fn is_booting(&self) -> bool {
         matches!(self.status, WorkerStatus::Provisioning | WorkerStatus::Starting)
+    }
+
+    /// The type it was last given here: another one of its instance was chosen by hand.
+    #[must_use]
+    pub fn given_type(&self) -> &str {
+        self.launch_offer.as_ref().map_or(&self.spec.instance_type, |offer| &offer.instance_type)
     }
 
     /// Nothing was ever launched for it, nor taken over: EC2 has nothing to be asked about.
@@ -158,6 +223,19 @@ impl Worker {
             CmlAddress::Named => None,
         };
         Some(format!("https://{}", address?))
+    }
+
+    /// It is gone, and wanted gone: there is nothing left to manage. One that is gone against the wish waits for
+    /// somebody to say what is wanted now.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.status.is_final() && self.desired == DesiredState::Terminated
+    }
+
+    /// It is gone against the wish, and somebody has wished for it since.
+    #[must_use]
+    pub fn is_wanted_back(&self) -> bool {
+        self.status.is_final() && self.desired == DesiredState::Running && self.departure.is_none()
     }
 
     /// Whether it has, or may soon have, an instance that costs money.

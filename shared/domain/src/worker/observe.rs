@@ -3,6 +3,7 @@
 use super::{DesiredState, InstanceFacts, Worker, WorkerEvent, WorkerStatus};
 use crate::instance::{InstanceObservation, InstanceState};
 use crate::metrics::ServiceStatus;
+use crate::reconcile::DriftKind;
 use jiff::{SignedDuration, Timestamp};
 
 /// The second empty answer counts only this long after the first: `DescribeInstances` lags behind
@@ -41,6 +42,7 @@ fn present(worker: &Worker, seen: &InstanceObservation, now: Timestamp) -> Vec<W
                 events.push(WorkerEvent::InstanceSeenAgain);
             }
             if *known != facts {
+                events.extend(facts_drift(worker, known, seen));
                 events.push(WorkerEvent::InstanceChanged(facts));
             }
         }
@@ -52,8 +54,10 @@ fn present(worker: &Worker, seen: &InstanceObservation, now: Timestamp) -> Vec<W
     let ran_anew = to == WorkerStatus::Running && launched_at > worker.running_since;
     if to != worker.status || ran_anew || (detail.is_some() && detail != worker.status_detail) {
         let running_since = (to == WorkerStatus::Running).then(|| launched_at.unwrap_or(now));
-        let reason = (to != worker.status).then(|| unwished_reason(worker, to, seen)).flatten();
+        let unwished = (to != worker.status).then(|| unwished(worker, to, seen, now)).flatten();
+        let (kind, reason) = unwished.map_or((None, None), |(kind, reason)| (kind, Some(reason)));
         events.push(WorkerEvent::StatusChanged { from: worker.status, to, detail, reason, running_since });
+        events.extend(kind.map(|kind| status_drift(worker, kind, to)));
     }
     events.extend(service_event(worker, to, worker.service));
     events
@@ -89,9 +93,15 @@ fn absent(worker: &Worker, now: Timestamp) -> Vec<WorkerEvent> {
             running_since: None,
         }];
     }
-    let reason = (worker.desired != DesiredState::Terminated)
-        .then(|| "The instance is gone from EC2, though nobody here asked for it. It was not replaced.".into());
-    gone(worker, "EC2 no longer lists the instance, asked twice.", reason)
+    let unwished = worker.desired != DesiredState::Terminated;
+    let reason =
+        unwished.then(|| "The instance is gone from EC2, though nobody here asked for it. It was not replaced.".into());
+    let mut events = gone(worker, "EC2 no longer lists the instance, asked twice.", reason);
+    // What went before it vanished is the better explanation.
+    if unwished && worker.departure.is_none() {
+        events.push(status_drift(worker, DriftKind::InstanceGone, WorkerStatus::Terminated));
+    }
+    events
 }
 
 fn gone(worker: &Worker, detail: &str, reason: Option<String>) -> Vec<WorkerEvent> {
@@ -143,34 +153,100 @@ fn failed_by_itself(seen: &InstanceObservation) -> bool {
 /// How the reason begins that somebody stopped it at EC2.
 const STOPPED_OUTSIDE: &str = "The instance was stopped outside CML Cloud Manager";
 
-/// Why the new status is not what was wished, in words; null when the wish explains it.
-fn unwished_reason(worker: &Worker, to: WorkerStatus, seen: &InstanceObservation) -> Option<String> {
-    let verb = match (worker.desired, to) {
-        (DesiredState::Running, WorkerStatus::Stopping | WorkerStatus::Stopped) => "stopped",
-        (DesiredState::Running | DesiredState::Stopped, WorkerStatus::Terminating | WorkerStatus::Terminated) => {
-            "terminated"
+/// What came of nobody's wish, and why, in words; null when the wish explains the new status. Where somebody only
+/// undid what somebody did outside, there are words and no drift.
+fn unwished(
+    worker: &Worker,
+    to: WorkerStatus,
+    seen: &InstanceObservation,
+    now: Timestamp,
+) -> Option<(Option<DriftKind>, String)> {
+    let from = worker.status;
+    let kind = match (worker.desired, to) {
+        // It goes on with what was seen before.
+        (_, WorkerStatus::Stopped) if from == WorkerStatus::Stopping => return None,
+        (_, WorkerStatus::Terminated) if from == WorkerStatus::Terminating => return None,
+        (DesiredState::Running, WorkerStatus::Stopping | WorkerStatus::Stopped) => {
+            if worker.wish.may_be_overtaken(DesiredState::Stopped, now) {
+                return None;
+            }
+            if lost_to_host(seen) { DriftKind::HostFailure } else { DriftKind::StoppedByHand }
         }
-        (DesiredState::Running | DesiredState::Stopped, WorkerStatus::Failed) => "lost",
-        (DesiredState::Stopped, WorkerStatus::Starting) => "started",
+        (DesiredState::Running | DesiredState::Stopped, WorkerStatus::Terminating | WorkerStatus::Terminated) => {
+            if lost_to_host(seen) {
+                DriftKind::HostFailure
+            } else {
+                DriftKind::TerminatedByHand
+            }
+        }
+        (DesiredState::Running | DesiredState::Stopped, WorkerStatus::Failed) => {
+            if lost_to_host(seen) {
+                DriftKind::HostFailure
+            } else {
+                DriftKind::LaunchFault
+            }
+        }
+        // It may run for a while after the wish, or even come up first, when it was still booting;
+        // only what was stopped, or about to be, was started by somebody else.
+        (DesiredState::Stopped, WorkerStatus::Starting | WorkerStatus::Running)
+            if matches!(from, WorkerStatus::Stopping | WorkerStatus::Stopped) =>
+        {
+            if worker.wish.may_be_overtaken(DesiredState::Running, now) {
+                return None;
+            }
+            DriftKind::StartedByHand
+        }
         // Stopped by somebody else, and started again the same way.
         (DesiredState::Running, WorkerStatus::Starting | WorkerStatus::Running)
             if worker.state_reason.starts_with(STOPPED_OUTSIDE) =>
         {
-            "started"
+            return Some((None, format!("The instance was started outside CML Cloud Manager.{}", ec2_says(seen))));
         }
-        // It may run for a while after the wish, or even come up first, when it was still booting;
-        // only what was stopped was started by somebody else.
-        (DesiredState::Stopped, WorkerStatus::Running) if worker.status == WorkerStatus::Stopped => "started",
         _ => return None,
     };
+    let why = ec2_says(seen);
+    let reason = match kind {
+        DriftKind::HostFailure if to == WorkerStatus::Failed => {
+            format!("The instance was lost to its host, not by anyone's wish.{why}")
+        }
+        DriftKind::HostFailure => format!("The instance was taken down by its host, not by anyone's wish.{why}"),
+        DriftKind::LaunchFault => format!("The instance failed, not by anyone's wish.{why}"),
+        DriftKind::StoppedByHand => format!("{STOPPED_OUTSIDE}.{why}"),
+        DriftKind::StartedByHand => format!("The instance was started outside CML Cloud Manager.{why}"),
+        _ => format!("The instance was terminated outside CML Cloud Manager.{why}"),
+    };
+    Some((Some(kind), reason))
+}
+
+fn ec2_says(seen: &InstanceObservation) -> String {
     let words = seen.state_reason_message.as_deref().or(seen.state_reason_code.as_deref());
-    let why = words.map(|w| format!(" EC2 says: {w}")).unwrap_or_default();
-    Some(match verb {
-        "lost" if lost_to_host(seen) => format!("The instance was lost to its host, not by anyone's wish.{why}"),
-        "lost" => format!("The instance failed, not by anyone's wish.{why}"),
-        "stopped" => format!("{STOPPED_OUTSIDE}.{why}"),
-        verb => format!("The instance was {verb} outside CML Cloud Manager.{why}"),
-    })
+    words.map(|words| format!(" EC2 says: {words}")).unwrap_or_default()
+}
+
+fn status_drift(worker: &Worker, kind: DriftKind, to: WorkerStatus) -> WorkerEvent {
+    WorkerEvent::Drifted { kind, was: worker.status.name().into(), is: to.name().into() }
+}
+
+/// What somebody changed of the instance: another type than was given to it here, or another address while it ran
+/// on. An address that comes with a start is none.
+fn facts_drift(worker: &Worker, known: &InstanceFacts, seen: &InstanceObservation) -> Vec<WorkerEvent> {
+    let mut events = Vec::new();
+    if seen.instance_type != known.instance_type && seen.instance_type != worker.given_type() {
+        events.push(WorkerEvent::Drifted {
+            kind: DriftKind::InstanceType,
+            was: known.instance_type.clone(),
+            is: seen.instance_type.clone(),
+        });
+    }
+    let runs_on = worker.status == WorkerStatus::Running
+        && seen.state == InstanceState::Running
+        && seen.launched_at <= worker.running_since;
+    if let (true, Some(was), Some(is)) = (runs_on, &known.public_ip, &seen.public_ip)
+        && was != is
+    {
+        events.push(WorkerEvent::Drifted { kind: DriftKind::Address, was: was.clone(), is: is.clone() });
+    }
+    events
 }
 
 /// The event when CML's service status changed, given the worker's status: CML cannot be up on an

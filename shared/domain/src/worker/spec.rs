@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::capacity::FALLBACKS_MAX;
 use crate::instance::{MANAGED_TAG, WORKER_TAG};
 use crate::invalid::{Invalid, InvalidField};
 
@@ -36,8 +37,12 @@ pub struct LaunchSpec {
     pub instance_type: String,
     /// The image.
     pub image: ImageChoice,
+    /// Types to take where EC2 has none of that one, best first.
+    pub fallback_instance_types: Vec<String>,
     /// The subnet; null for the account's default.
     pub subnet_id: Option<String>,
+    /// Subnets, and so zones, to launch in where EC2 has no capacity in that one, best first.
+    pub fallback_subnet_ids: Vec<String>,
     /// Security groups; empty for the default one.
     pub security_group_ids: Vec<String>,
     /// The instance profile's name.
@@ -66,6 +71,7 @@ impl LaunchSpec {
         if self.subnet_id.as_deref().is_some_and(|id| !is_resource_id(id, "subnet-")) {
             invalid.push("subnet_id", "must be a subnet id such as subnet-0123456789abcdef0");
         }
+        self.check_fallbacks(invalid);
         if self.security_group_ids.len() > 16 {
             invalid.push("security_group_ids", "must hold at most 16 ids");
         }
@@ -80,6 +86,27 @@ impl LaunchSpec {
         }
         if self.user_data.as_ref().is_some_and(|data| data.len() > USER_DATA_MAX_BYTES) {
             invalid.push("user_data", "must be at most 16384 bytes");
+        }
+    }
+
+    fn check_fallbacks(&self, invalid: &mut Invalid) {
+        let lists = [
+            ("fallback_instance_types", &self.fallback_instance_types),
+            ("fallback_subnet_ids", &self.fallback_subnet_ids),
+        ];
+        for (field, _) in lists.iter().filter(|(_, list)| list.len() > FALLBACKS_MAX) {
+            invalid.push(*field, "must hold at most 5 of them");
+        }
+        for (n, name) in self.fallback_instance_types.iter().enumerate().filter(|(_, name)| !is_instance_type(name)) {
+            let message = format!("must be an EC2 instance type such as m5zn.metal, not {name:?}");
+            invalid.push(format!("fallback_instance_types[{n}]"), message);
+        }
+        let wrong = |id: &str| !is_resource_id(id, "subnet-");
+        for (n, id) in self.fallback_subnet_ids.iter().enumerate().filter(|(_, id)| wrong(id)) {
+            invalid.push(format!("fallback_subnet_ids[{n}]"), format!("must be a subnet id, not {id:?}"));
+        }
+        if self.subnet_id.is_none() && !self.fallback_subnet_ids.is_empty() {
+            invalid.push("fallback_subnet_ids", "needs a subnet_id to be the alternative of");
         }
     }
 }
@@ -189,7 +216,9 @@ mod tests {
         LaunchSpec {
             instance_type: "m5zn.metal".into(),
             image: ImageChoice::RegionDefault,
+            fallback_instance_types: vec![],
             subnet_id: None,
+            fallback_subnet_ids: vec![],
             security_group_ids: vec![],
             instance_profile: None,
             volume_gib: None,
@@ -205,7 +234,9 @@ mod tests {
         LaunchSpec {
             instance_type: "huge".into(),
             image: ImageChoice::Id("ami-nope".into()),
+            fallback_instance_types: vec![],
             subnet_id: Some("subnet-1".into()),
+            fallback_subnet_ids: vec![],
             security_group_ids: vec!["sg-0123456789abcdef0".into(), "default".into()],
             volume_gib: Some(8),
             user_data: Some("x".repeat(USER_DATA_MAX_BYTES + 1)),

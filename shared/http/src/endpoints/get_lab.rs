@@ -1,6 +1,6 @@
 //! `GET /api/workers/{worker_id}/labs/{lab_id}`
 
-use app::use_cases::read_labs::get_lab;
+use app::use_cases::read_labs::{get_lab, wishes_of};
 
 use crate::api::Api;
 use crate::problem::Problem;
@@ -14,5 +14,6 @@ pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Pro
     let person = request.caller()?.acting_person();
     let ports = (api.controllers()?, api.secrets()?, api.timer.as_ref());
     let (lab, live) = get_lab(&api.context, ports, &person, worker, &lab).await?;
-    Ok(Response::json(200, &LabView::new(&lab, live)))
+    let wishes = wishes_of(&api.context, std::slice::from_ref(&lab)).await?;
+    Ok(Response::json(200, &LabView::new(&lab, live, wishes.values().next())))
 }

@@ -1,17 +1,17 @@
 //! `GET /api/labs`
 
-use app::use_cases::read_labs::list_labs;
+use app::use_cases::read_labs::{list_labs, wishes_of};
 
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
 
-use crate::wire::{LabList, LabView};
+use crate::wire::LabList;
 
 pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
     let person = request.caller()?.acting_person();
     let page = list_labs(&api.context, &person, request.limit()?, request.cursor()).await?;
-    let items = page.items.iter().map(|lab| LabView::new(lab, None)).collect();
-    Ok(Response::json(200, &LabList { items, next_cursor: page.next }))
+    let wishes = wishes_of(&api.context, &page.items).await?;
+    Ok(Response::json(200, &LabList::new(page, &wishes)))
 }

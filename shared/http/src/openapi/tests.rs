@@ -129,6 +129,10 @@ fn the_endpoints_and_who_may_call_them() {
     POST /api/workers/{worker_id}/license/renew -> renew-license, admin, 202 400 401 403 404 409 412 422 503
     DELETE /api/workers/{worker_id}/license -> deregister-license, admin, 202 400 401 403 404 409 412 503
     GET /api/workers/{worker_id}/cml/{path+} -> query-cml, user, 200 401 403 404 409 503
+    PUT /api/workers/{worker_id}/desired-state -> set-desired-state, manager, 202 400 401 403 404 409 412 413 415 422 503
+    POST /api/workers/{worker_id}/reconcile -> reconcile-worker, manager, 202 400 401 403 404 409 412 422 429 503
+    GET /api/reconciliation/stats -> get-reconciliation-stats, user, 200 401 403 503
+    POST /api/reconciliation/trigger -> trigger-reconciliation, admin, 202 400 401 403 409 422 503
     GET /api/workers/{worker_id}/power -> get-worker-power, user, 200 401 403 404 503
     GET /api/operations/{operation_id} -> get-operation, user, 200 401 403 404 503
     GET /api/operations -> list-operations, user, 200 400 401 403 422 503

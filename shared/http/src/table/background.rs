@@ -28,6 +28,21 @@ pub(super) const ROWS: &[Function] = &[
         ports: &[Port::Cml, Port::SecretsRead, Port::TableRead, Port::TableWrite],
         summary: "Read CML's state and use from controllers.",
     },
+    // Discovery
+    Function {
+        name: "dispatch-discovery",
+        zone: Zone::Api,
+        trigger: Trigger::Schedule { name: "DiscoverySchedule", every: Interval::Metrics },
+        ports: &[Port::Send(Queue::Discovery), Port::TableRead],
+        summary: "Fan the search for instances that nobody manages out, by account and region.",
+    },
+    Function {
+        name: "discover-instances",
+        zone: Zone::Fleet,
+        trigger: Trigger::Queue { queue: Queue::Discovery, batch_size: 1, max_concurrency: 5 },
+        ports: &[Port::Ec2Read, Port::TableRead, Port::TableWrite],
+        summary: "Look for CML instances of one account and region that no worker stands for.",
+    },
     // Labs
     Function {
         name: "dispatch-labs",
@@ -40,8 +55,8 @@ pub(super) const ROWS: &[Function] = &[
         name: "collect-labs",
         zone: Zone::Cml,
         trigger: Trigger::Queue { queue: Queue::Labs, batch_size: 1, max_concurrency: 5 },
-        ports: &[Port::Cml, Port::SecretsRead, Port::TableRead, Port::TableWrite],
-        summary: "Read the labs of controllers.",
+        ports: &[Port::Cml, Port::SecretsRead, Port::Send(Queue::CmlOperations), Port::TableRead, Port::TableWrite],
+        summary: "Read the labs of controllers, and start or stop those that are not as they are wished.",
     },
     // Idle shutdown
     Function {
@@ -51,12 +66,13 @@ pub(super) const ROWS: &[Function] = &[
         ports: &[
             Port::Send(Queue::CmlOperations),
             Port::Send(Queue::Imports),
+            Port::Send(Queue::Labs),
             Port::Send(Queue::Operations),
             Port::Send(Queue::Power),
             Port::TableRead,
             Port::TableWrite,
         ],
-        summary: "Send what is due: power decisions, and operations that wait or were lost.",
+        summary: "Send what is due: power decisions, labs to be judged, and operations that wait or were lost.",
     },
     Function {
         name: "control-power",
@@ -81,8 +97,10 @@ pub(super) const ROWS: &[Function] = &[
             Port::Ec2Read,
             Port::Ec2Write,
             Port::Send(Queue::Imports),
+            Port::Send(Queue::Labs),
             Port::Send(Queue::MetricsAws),
             Port::Send(Queue::MetricsCml),
+            Port::Send(Queue::Power),
             Port::TableRead,
             Port::TableWrite,
         ],

@@ -33,6 +33,26 @@ pub(super) const ROWS: &[Function] = &[
     .body("ImportWorkers")
     .ports(&[Port::Issuer, Port::Send(Queue::Imports), Port::TableRead, Port::TableWrite]),
     http(
+        "discover-workers",
+        ("POST", "/api/discovered-instances/refresh"),
+        "workers",
+        ADMIN,
+        (200, Some("DiscoveryAsked")),
+        handler!(discover_workers),
+        "Look for instances that nobody manages now; at most once in 10 seconds.",
+    )
+    .ports(&[Port::Issuer, Port::Send(Queue::Discovery), Port::TableRead, Port::TableWrite]),
+    http(
+        "list-discovered-instances",
+        ("GET", "/api/discovered-instances"),
+        "workers",
+        MANAGER,
+        (200, Some("DiscoveredInstanceList")),
+        handler!(list_discovered_instances),
+        "List CML instances that no worker stands for, and the places that are looked at.",
+    )
+    .query(PAGE),
+    http(
         "list-workers",
         ("GET", "/api/workers"),
         "workers",

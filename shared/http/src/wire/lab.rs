@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use app::ports::{CmlNode, TopologyLink};
+use app::store::{Listed, StoredWish};
 use app::use_cases::read_labs::{LabUsage, LiveLab};
 use domain::lab::{Lab, LabEdit};
+use domain::{LabId, WorkerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +28,10 @@ pub struct LabView {
     pub notes: Option<String>,
     /// What it shows: `DEFINED_ON_CORE`, `STARTED` or `STOPPED`.
     pub state: Option<String>,
+    /// What somebody wished of it here: `started` or `stopped`; null where nobody did, and it is left as it is.
+    pub desired_state: Option<&'static str>,
+    /// What is done about that, and why; null until it is judged.
+    pub reconciliation: Option<LabReconciliation>,
     /// The id of the CML user who owns it.
     pub owner: Option<String>,
     /// That user's name.
@@ -48,6 +54,25 @@ pub struct LabView {
     pub synced_at: String,
     /// Since when a full listing has not had it: it is forgotten at the next that does not.
     pub missing_since: Option<String>,
+}
+
+/// What is done so that a lab is as it is wished.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LabReconciliation {
+    /// Who wished.
+    pub wished_by: String,
+    /// When.
+    pub wished_at: String,
+    /// What was decided: `none`, `wait`, `start`, `stop`, `give_up`, ...
+    pub decision: &'static str,
+    /// Why.
+    pub decision_reason: String,
+    /// When.
+    pub decided_at: String,
+    /// What is done next, if nothing happens until then.
+    pub next_action: Option<&'static str>,
+    /// When it is done.
+    pub next_action_at: Option<String>,
 }
 
 /// What a lab uses. What CML does not tell is null.
@@ -146,9 +171,9 @@ impl From<UpdateLab> for LabEdit {
 }
 
 impl LabView {
-    /// The lab, with what its controller shows of it now, if it does.
+    /// The lab, with what its controller shows of it now, if it does, and what is wished of it, if anything is.
     #[must_use]
-    pub fn new(lab: &Lab, live: Option<LiveLab>) -> Self {
+    pub fn new(lab: &Lab, live: Option<LiveLab>, wish: Option<&StoredWish>) -> Self {
         let (nodes, links, usage) = match live {
             Some(LiveLab { nodes, links, usage }) => (Some(nodes), Some(links), usage),
             None => (None, None, LabUsage::default()),
@@ -160,6 +185,8 @@ impl LabView {
             description: lab.description.clone(),
             notes: lab.notes.clone(),
             state: lab.state.as_ref().map(|state| state.name().to_owned()),
+            desired_state: wish.map(|stored| stored.wish.desired.name()),
+            reconciliation: wish.and_then(LabReconciliation::of),
             owner: lab.owner.clone(),
             owner_username: lab.owner_username.clone(),
             node_count: lab.node_count,
@@ -177,6 +204,30 @@ impl LabView {
             synced_at: time(lab.synced_at),
             missing_since: maybe_time(lab.missing_since),
         }
+    }
+}
+
+impl LabList {
+    /// A page of labs, with what is wished of them.
+    #[must_use]
+    pub fn new(page: Listed<Lab>, wishes: &BTreeMap<(WorkerId, LabId), StoredWish>) -> Self {
+        let view = |lab: &Lab| LabView::new(lab, None, wishes.get(&(lab.worker_id, lab.id.clone())));
+        Self { items: page.items.iter().map(view).collect(), next_cursor: page.next }
+    }
+}
+
+impl LabReconciliation {
+    fn of(stored: &StoredWish) -> Option<Self> {
+        let (at, decision) = stored.decided.as_ref()?;
+        Some(Self {
+            wished_by: stored.wish.wished_by.to_string(),
+            wished_at: time(stored.wish.wished_at),
+            decision: decision.action.name(),
+            decision_reason: decision.reason.clone(),
+            decided_at: time(*at),
+            next_action: decision.next.map(|(action, _)| action.name()),
+            next_action_at: decision.next.map(|(_, at)| time(at)),
+        })
     }
 }
 

@@ -1,12 +1,14 @@
 //! What goes over the wire, apart from the domain and from what is stored.
 
 mod backup;
+mod discovery;
 mod event;
 mod fleet;
 mod identity;
 mod lab;
 mod license;
 mod operation;
+mod reconciliation;
 mod session;
 mod worker;
 mod worker_input;
@@ -14,12 +16,14 @@ mod worker_metrics;
 mod worker_power;
 
 pub use backup::{BackupList, BackupView, RestoreLab};
+pub use discovery::{DiscoveredInstanceList, DiscoveredView, DiscoveryAsked, DiscoveryPlace};
 pub use event::{EventList, EventView};
 pub use fleet::{FleetMetrics, Health};
 pub use identity::{ApiKeyList, ApiKeyView, CreateApiKey, NewApiKey, Whoami};
-pub use lab::{LabLinkView, LabList, LabNodeView, LabResources, LabView, Topology, UpdateLab};
+pub use lab::{LabLinkView, LabList, LabNodeView, LabReconciliation, LabResources, LabView, Topology, UpdateLab};
 pub use license::{LicenseFeatureView, LicenseSeats, RegisterLicense, WorkerLicense};
 pub use operation::{OperationList, OperationView};
+pub use reconciliation::{ReconciliationStatsView, SetDesiredState};
 pub use session::{Logout, SessionView};
 pub use worker::{WorkerList, WorkerView};
 pub use worker_input::{CreateWorker, ImportWorkers, SetCmlCredentials, SetMonitoring, StopWorker, UpdateWorker};
@@ -87,6 +91,8 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         WorkerView,
         WorkerList,
         WorkerPower,
+        DiscoveryAsked,
+        DiscoveredInstanceList,
         SampleList,
         EventList,
         Topology,
@@ -96,6 +102,8 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         RestoreLab,
         BackupView,
         BackupList,
+        SetDesiredState,
+        ReconciliationStatsView,
         OperationView,
         OperationList,
         Health,

@@ -16,7 +16,7 @@ pub struct OperationView {
     pub id: String,
     /// What is to be done: `create_worker`, `stop_worker`, ...
     pub kind: &'static str,
-    /// The worker it is about; null for an import.
+    /// The worker it is about; null for an import or the whole fleet.
     pub target: Option<String>,
     /// `queued`, `running`, `succeeded`, `failed` or `expired`.
     pub status: &'static str,
@@ -57,6 +57,8 @@ pub struct ResultView {
     pub lab_id: Option<String>,
     /// The backup made.
     pub backup_id: Option<String>,
+    /// How many workers were reached, of the whole fleet.
+    pub workers: Option<u32>,
     /// What is done and yet not quite as wanted.
     pub warnings: Vec<String>,
 }
@@ -101,6 +103,7 @@ impl From<&Operation> for OperationView {
                 monthly_cost_usd: result.monthly_cost_usd,
                 lab_id: result.lab_id.as_ref().map(ToString::to_string),
                 backup_id: result.backup_id.map(|id| id.to_string()),
+                workers: result.workers,
                 warnings: result.warnings.clone(),
             }),
             error: operation

@@ -32,6 +32,8 @@ pub struct WorkerView {
     pub instance_id: Option<String>,
     /// The EC2 type.
     pub instance_type: String,
+    /// Types to take where EC2 has no capacity of the one wished for, best first.
+    pub fallback_instance_types: Vec<String>,
     /// `on-demand` or `spot`.
     pub lifecycle: &'static str,
     /// The image.
@@ -121,6 +123,7 @@ impl From<&WorkerDetails> for WorkerView {
             availability_zone: facts.and_then(|f| f.availability_zone.clone()),
             instance_id: facts.map(|f| f.id.to_string()),
             instance_type: facts.map_or_else(|| worker.spec.instance_type.clone(), |f| f.instance_type.clone()),
+            fallback_instance_types: worker.spec.fallback_instance_types.clone(),
             lifecycle: match facts.map(|f| f.lifecycle).unwrap_or_default() {
                 Lifecycle::OnDemand => "on-demand",
                 Lifecycle::Spot => "spot",

@@ -26,6 +26,9 @@ pub struct CreateWorker {
     /// The EC2 type; the fleet's default by default.
     #[schema(example = "m5zn.metal")]
     pub instance_type: Option<String>,
+    /// Types to take where EC2 has no capacity of that one, best first, at most 5; the fleet's where neither this
+    /// nor a type is named.
+    pub fallback_instance_types: Option<Vec<String>>,
     /// The image; not together with `ami_name`.
     pub ami_id: Option<String>,
     /// The newest image of this name by a trusted owner; the region's default by default.
@@ -34,6 +37,9 @@ pub struct CreateWorker {
     pub template_id: Option<String>,
     /// The subnet.
     pub subnet_id: Option<String>,
+    /// Subnets to launch in where EC2 has no capacity in that one, best first, at most 5.
+    #[serde(default)]
+    pub fallback_subnet_ids: Vec<String>,
     /// Security groups.
     #[serde(default)]
     pub security_group_ids: Vec<String>,
@@ -92,6 +98,7 @@ impl CreateWorker {
                     .ok_or_else(|| InvalidField::new("desired_state", "must be running or stopped")),
             ),
         };
+        let takes_fleets_types = self.instance_type.is_none() && self.fallback_instance_types.is_none();
         invalid.finish(desired).map(|desired| NewWorker {
             name: self.name,
             region: self.region,
@@ -99,7 +106,9 @@ impl CreateWorker {
             spec: LaunchSpec {
                 instance_type: self.instance_type.unwrap_or_default(),
                 image,
+                fallback_instance_types: self.fallback_instance_types.unwrap_or_default(),
                 subnet_id: self.subnet_id,
+                fallback_subnet_ids: self.fallback_subnet_ids,
                 security_group_ids: self.security_group_ids,
                 instance_profile: self.instance_profile,
                 volume_gib: self.volume_gib,
@@ -107,6 +116,7 @@ impl CreateWorker {
                 detailed_monitoring: self.detailed_monitoring.unwrap_or(true),
                 user_data: self.user_data,
             },
+            takes_fleets_types,
             owner: self.owner,
             tags: self.tags,
             desired,

@@ -2,11 +2,12 @@
 
 use app::use_cases::read_workers::WorkerDetails;
 use domain::power::PowerDecision;
+use domain::reconcile::{Action, Condition, Drift, Failure};
 use domain::worker::Worker;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::maybe_time;
+use super::{maybe_time, time};
 
 /// When a worker may be stopped for being idle.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -24,7 +25,7 @@ pub struct PowerView {
     pub state_reason: String,
     /// Since when nobody uses it.
     pub idle_since: Option<String>,
-    /// What comes next, if anything: `stop`.
+    /// What comes next if nothing happens until then: `start`, `stop`, `launch`, `relaunch` or `terminate`.
     pub next_action: Option<&'static str>,
     /// When it comes.
     pub next_action_at: Option<String>,
@@ -39,6 +40,44 @@ pub struct HoldView {
     pub until: String,
     /// Why.
     pub reason: String,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FailureView {
+    /// EC2's code, or one of ours.
+    pub code: String,
+    /// EC2's words, or what to do.
+    pub message: String,
+    /// When.
+    pub at: String,
+}
+
+/// How it differs from what is wanted of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DriftView {
+    /// `stopped_by_hand`, `started_by_hand`, `terminated_by_hand`, `instance_gone`, `host_failure`, `launch_fault`,
+    /// `instance_type` or `tags`.
+    pub name: &'static str,
+    /// What it was, or should be.
+    pub was: String,
+    /// What it is.
+    pub is: String,
+    /// What is done about it: `healed`, `respected` (for a stated time), `asked` or `left`.
+    pub treatment: &'static str,
+    /// Since when it is known.
+    pub since: String,
+}
+
+/// Whether a condition holds.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ConditionView {
+    /// `launched`, `registered` (CML has answered since the start), `ready`, `licensed` or `drifted`.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Since when it does or does not.
+    pub since: String,
 }
 
 /// A worker's power, explained.
@@ -64,7 +103,8 @@ pub struct WorkerPower {
     pub running_nodes: Option<u32>,
     /// When CML was last read in full.
     pub last_read_at: Option<String>,
-    /// The last decision: `none`, `wait` or `stop`.
+    /// The last decision: `none`, `wait`, `launch`, `start`, `stop`, `terminate`, `relaunch`, `ask`, `forget`,
+    /// `investigate` or `give_up`.
     pub decision: Option<&'static str>,
     /// Why it was decided so.
     pub decision_reason: Option<String>,
@@ -76,6 +116,18 @@ pub struct WorkerPower {
     pub next_action_at: Option<String>,
     /// When it is judged again.
     pub next_check_at: Option<String>,
+    /// Attempts of the reconciler since the wish last changed, or was last fulfilled for a while.
+    pub attempts: u32,
+    /// What was done last for the wish, by anybody.
+    pub last_action: Option<&'static str>,
+    /// When.
+    pub last_action_at: Option<String>,
+    /// Why the last attempt, of anybody, failed; null when it did not.
+    pub last_failure: Option<FailureView>,
+    /// How it differs from what is wanted of it.
+    pub drift: Vec<DriftView>,
+    /// How far it has come.
+    pub conditions: Vec<ConditionView>,
     /// What holds it up; null while nothing does.
     pub hold: Option<HoldView>,
     /// When it may be stopped for being idle.
@@ -90,7 +142,31 @@ impl From<&Worker> for IdlePolicyView {
 
 /// What comes next by the standing decision, if anything is coming.
 fn next_action(decision: Option<&PowerDecision>) -> Option<&'static str> {
-    decision.and_then(|decision| decision.next_action_at).map(|_| "stop")
+    decision.and_then(|decision| decision.next_action).map(Action::name)
+}
+
+impl From<&Failure> for FailureView {
+    fn from(failure: &Failure) -> Self {
+        Self { code: failure.code.clone(), message: failure.message.clone(), at: time(failure.at) }
+    }
+}
+
+impl From<&Drift> for DriftView {
+    fn from(drift: &Drift) -> Self {
+        Self {
+            name: drift.kind.name(),
+            was: drift.was.clone(),
+            is: drift.is.clone(),
+            treatment: drift.kind.treatment().name(),
+            since: time(drift.since),
+        }
+    }
+}
+
+impl From<&Condition> for ConditionView {
+    fn from(condition: &Condition) -> Self {
+        Self { name: condition.kind.name(), holds: condition.holds, since: time(condition.since) }
+    }
 }
 
 impl From<&WorkerDetails> for PowerView {
@@ -111,6 +187,7 @@ impl From<&WorkerDetails> for WorkerPower {
         let WorkerDetails { worker, telemetry, power, .. } = details;
         let decided = power.as_ref().and_then(|due| due.decided.as_ref());
         let decision = decided.map(|(_, decision)| decision);
+        let record = power.as_ref().map(|due| due.record.clone()).unwrap_or_default();
         Self {
             worker_id: worker.id.to_string(),
             status: worker.status.name(),
@@ -128,6 +205,12 @@ impl From<&WorkerDetails> for WorkerPower {
             next_action: next_action(decision),
             next_action_at: maybe_time(decision.and_then(|d| d.next_action_at)),
             next_check_at: maybe_time(power.as_ref().map(|due| due.due_at)),
+            attempts: record.attempts,
+            last_action: record.last_action.map(|last| last.action.name()),
+            last_action_at: maybe_time(record.last_action.map(|last| last.at)),
+            last_failure: record.last_failure.as_ref().map(FailureView::from),
+            drift: record.drift.iter().map(DriftView::from).collect(),
+            conditions: record.conditions.iter().map(ConditionView::from).collect(),
             hold: None,
             idle_policy: IdlePolicyView::from(worker),
         }

@@ -19,7 +19,8 @@ fn every_function_has_its_row_and_every_endpoint_its_file(repository: &Repositor
     let mut problems = Vec::new();
     for function in &repository.functions {
         let (name, snake) = (function.name, function.name.replace('-', "_"));
-        let rows = format!("shared/http/src/table/{}.rs", function.endpoint().map_or("background", |it| it.group));
+        let group = function.endpoint().map_or("background", |it| it.group).replace('-', "_");
+        let rows = format!("shared/http/src/table/{group}.rs");
         let table = repository.text(&rows);
         if !table.contains(&format!("\"{name}\",")) {
             problems.push(format!("{name}: {rows} has no row for it"));

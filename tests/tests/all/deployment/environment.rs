@@ -85,6 +85,7 @@ async fn the_binary_starts_with_no_other_variables_than_the_template_sets() {
                 "SAFE_MODE" | "IDLE_SHUTDOWN" => "true",
                 number if number.ends_with("_MINUTES") || number.ends_with("_DAYS") || number.ends_with("_SECS") => "5",
                 "CML_ADDRESS" => "private",
+                "DISCOVERY_PLACES" => "us-east-1,210987654321/eu-west-1",
                 "AMI_NAMES_BY_REGION" => r#"{"eu-west-1": "cml-2.9*"}"#,
                 "VISIBILITY" => "own",
                 "LAB_OWNERS" => "cml-ada=ada",

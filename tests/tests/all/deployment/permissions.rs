@@ -39,6 +39,7 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
             "ec2:StartInstances",
             "ec2:StopInstances",
             "ec2:TerminateInstances",
+            "ec2:ModifyInstanceAttribute",
             "ec2:MonitorInstances",
             "ec2:UnmonitorInstances",
             "ec2:CreateTags",

@@ -86,6 +86,10 @@ async fn a_route_lets_in_its_least_role_and_those_above_and_nobody_else() {
     renew-license              401   403   403   202
     deregister-license         401   403   403   202
     query-cml                  401   200   200   200
+    set-desired-state          401   403   202   202
+    reconcile-worker           401   403   202   202
+    get-reconciliation-stats   401   200   200   200
+    trigger-reconciliation     401   403   403   202
     get-worker-power           401   200   200   200
     get-operation              401   200   200   200
     list-operations            401   200   200   200

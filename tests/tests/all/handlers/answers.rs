@@ -19,6 +19,7 @@ async fn a_worker() {
       "created_at": "2026-03-02T08:00:00.000Z",
       "desired_state": "running",
       "endpoint": "https://198.51.100.4",
+      "fallback_instance_types": [],
       "hourly_price": null,
       "id": "wkr-01kjq5w4e8v6t2m9c3hxk7zr0d",
       "idle_policy": {
@@ -145,7 +146,8 @@ async fn an_operation() {
         "monthly_cost_usd": null,
         "skipped": {},
         "warnings": [],
-        "worker_id": "wkr-01kjq5w4e8v6t2m9c3hxk7zr0d"
+        "worker_id": "wkr-01kjq5w4e8v6t2m9c3hxk7zr0d",
+        "workers": null
       },
       "started_at": "2026-03-02T08:00:00.000Z",
       "status": "succeeded",

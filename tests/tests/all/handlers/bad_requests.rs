@@ -192,7 +192,7 @@ async fn a_page_has_1_to_200_items() {
         }
         tried += 1;
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 9);
 }
 
 #[tokio::test]

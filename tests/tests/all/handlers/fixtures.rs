@@ -129,6 +129,8 @@ async fn every_fixture_is_answered() {
     insta::assert_snapshot!(answers, @"
     create-worker: 202, wrote
     import-workers: 202, wrote
+    discover-workers: 200, wrote
+    list-discovered-instances: 200
     list-workers: 200
     get-worker: 200
     update-worker: 200, wrote
@@ -164,6 +166,10 @@ async fn every_fixture_is_answered() {
     renew-license: 202, wrote
     deregister-license: 202, wrote
     query-cml: 200
+    set-desired-state: 202, wrote
+    reconcile-worker: 202, wrote
+    get-reconciliation-stats: 200
+    trigger-reconciliation: 202, wrote
     get-worker-power: 200
     get-operation: 200
     list-operations: 200
@@ -185,6 +191,8 @@ async fn every_fixture_is_answered() {
     dispatch-metrics: done
     collect-aws: 0 of the batch failed, wrote
     collect-cml: 0 of the batch failed, wrote
+    dispatch-discovery: done
+    discover-instances: 0 of the batch failed, wrote
     dispatch-labs: done
     collect-labs: 0 of the batch failed, wrote
     dispatch-power: done, wrote
@@ -203,7 +211,9 @@ fn the_environment_gives_the_settings_that_are_the_default() {
     let lookup = |name: &str| given.get(name).cloned();
     let settings = Environment(&lookup).settings().unwrap();
     let mut default = app::Settings::new("123456789012".parse().unwrap());
-    // Where browsers reach us has no default.
+    default.discovery_places = settings.discovery_places.clone();
+    assert_eq!(settings.discovery_places[0].to_string(), "123456789012/us-east-1");
+    // Where browsers reach us has no default, nor has where this runs.
     default.public_url = Some(super::world::browser::PUBLIC_URL.parse().unwrap());
     assert_eq!(format!("{settings:?}"), format!("{default:?}"));
 }

@@ -16,6 +16,7 @@ mod licenses;
 mod log;
 mod pass_through;
 mod preconditions;
+mod reconciliation;
 mod sessions;
 mod streams;
 mod test_api;

@@ -6,6 +6,7 @@ mod importing;
 mod licenses;
 mod listing;
 mod notices;
+mod reconciling;
 mod refusals;
 mod retiring;
 mod world;

@@ -5,6 +5,7 @@ use app::use_cases::controller::Way;
 use app::use_cases::retire_worker::{retire_worker, terminate_by_force};
 use app::use_cases::run_cml_operation::run_cml_operation;
 use app::use_cases::run_operation::run_operation;
+use domain::capacity::Offer;
 use domain::operation::{Operation, OperationStatus, Task};
 use domain::worker::{Change, DesiredState, WorkerEvent, WorkerStatus};
 use domain::{Actor, OperationId, Role};
@@ -72,7 +73,8 @@ impl LabWorld {
     /// The first worker shows another status.
     async fn show(&self, to: WorkerStatus) {
         let worker = self.ctx.store.worker(self.worker(0)).await.unwrap();
-        let launched = WorkerEvent::LaunchIntended { number: 1, ami_id: "ami-0123456789abcdef0".into() };
+        let offer = Offer { instance_type: "m5zn.metal".into(), subnet_id: None };
+        let launched = WorkerEvent::LaunchIntended { number: 1, ami_id: "ami-0123456789abcdef0".into(), offer };
         let event =
             WorkerEvent::StatusChanged { from: worker.status, to, detail: None, reason: None, running_since: None };
         let change = Change::of(&worker, vec![launched, event], Actor::Aws, self.ctx.now());

@@ -169,6 +169,10 @@ impl LabWorld {
     /// What was sent is done.
     pub(super) async fn deliver(&self) {
         for (queue, body) in self.queues.take() {
+            if queue == Queue::Labs {
+                let message = CollectLabs::read(&body).unwrap();
+                collect_labs(&self.ctx, self.at(), self.secrets.as_ref(), &message).await.unwrap();
+            }
             if queue == Queue::CmlOperations {
                 let id = RunOperation::read(&body).unwrap().operation_id;
                 if let Err(error) = run_cml_operation(&self.ctx, self.ports(), id).await {

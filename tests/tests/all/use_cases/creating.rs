@@ -99,7 +99,7 @@ async fn nothing_is_written_when_the_write_fails() {
 
 #[tokio::test]
 async fn a_crash_at_any_write_of_a_launch_leaks_no_instance_and_makes_no_second() {
-    for writes in 0..6 {
+    for writes in 0..8 {
         let world = World::new();
         let operation = world.create("lab").await;
         world.queue.take();
@@ -122,7 +122,8 @@ async fn an_instance_launched_before_a_crash_cannot_be_imported_as_another_worke
     let world = World::new();
     let operation = world.create("lab").await;
     world.queue.take();
-    world.table.memory.fail_writes_after(1);
+    // The lease and the intent are written; what was launched is not.
+    world.table.memory.fail_writes_after(2);
     assert!(world.run(operation.id).await.is_err());
     world.table.memory.heal();
     assert_eq!(world.cloud.instances().len(), 1);

@@ -42,6 +42,10 @@ impl Ec2 for Ec2View {
         self.cloud.start(place, id).await
     }
 
+    async fn modify_type(&self, place: &Place, id: &InstanceId, instance_type: &str) -> Result<(), Ec2Error> {
+        self.cloud.modify_type(place, id, instance_type).await
+    }
+
     async fn stop(&self, place: &Place, id: &InstanceId) -> Result<(), Ec2Error> {
         self.cloud.stop(place, id).await
     }

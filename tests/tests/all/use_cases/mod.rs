@@ -1,8 +1,11 @@
 //! The use cases on the table in memory and the simulated region, driven as the functions drive them.
 
 mod brakes;
+mod capacity;
 mod controllers;
+mod counting;
 mod creating;
+mod discovering;
 mod ec2_view;
 mod fake_cml;
 mod idle;
@@ -12,6 +15,7 @@ mod metrics;
 mod observing;
 mod powering;
 mod publishing;
+mod reconciling;
 mod refreshing;
 mod retrying;
 mod test_table;

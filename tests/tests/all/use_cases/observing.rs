@@ -4,7 +4,7 @@ use app::message::CollectAws;
 use app::use_cases::collect_aws::collect_aws;
 use app::use_cases::control_power::Judgement;
 use app::use_cases::create_worker::{NewWorker, create_worker};
-use app::use_cases::worker_commands::{start_worker, terminate_worker};
+use app::use_cases::worker_commands::{start_worker, stop_worker, terminate_worker};
 use domain::operation::OperationStatus;
 use domain::worker::{DesiredState, WorkerStatus};
 
@@ -54,14 +54,15 @@ async fn an_instance_terminated_by_hand_is_told_in_words_and_not_replaced() {
     assert!(worker.state_reason.contains("User initiated shutdown"), "{}", worker.state_reason);
     world.ticks(20).await;
     assert_eq!((world.calls("RunInstances"), world.cloud.running().len()), (1, 0));
-    assert!(world.ctx.store.power(id).await.unwrap().is_none(), "nothing is judged of it any more");
 }
 
 #[tokio::test]
-async fn an_instance_lost_to_its_host_is_told_in_words_and_launched_again_when_it_is_started() {
+async fn an_instance_lost_to_its_host_is_told_in_words_and_launched_when_a_stopped_worker_is_started() {
     for listed in [true, false] {
         let world = World::new();
         let id = world.ready_worker("lab").await;
+        let stop = stop_worker(&world.ctx, &asked(), id, None).await.unwrap();
+        world.succeeded(stop.id).await;
         let lost = world.instance(id).await;
         world.cloud.kill(&lost).unwrap();
         world.tick().await;
@@ -71,7 +72,7 @@ async fn an_instance_lost_to_its_host_is_told_in_words_and_launched_again_when_i
         assert!(worker.state_reason.contains("Internal error"), "{}", worker.state_reason);
         // EC2 lists it for an hour more.
         world.ticks(if listed { 5 } else { 70 }).await;
-        assert_eq!(world.worker(id).await.status, WorkerStatus::Failed);
+        assert_eq!((world.worker(id).await.status, world.calls("RunInstances")), (WorkerStatus::Failed, 1));
         let start = start_worker(&world.ctx, &asked(), id).await.unwrap();
         world.succeeded(start.id).await;
         let worker = world.worker(id).await;
@@ -85,7 +86,7 @@ async fn a_lost_worker_that_is_terminated_is_terminated_and_not_launched_again()
     let world = World::new();
     let id = world.ready_worker("lab").await;
     world.cloud.kill(&world.instance(id).await).unwrap();
-    world.tick().await;
+    world.deliver_events().await;
     let terminate = terminate_worker(&world.ctx, &asked(), id).await.unwrap();
     world.succeeded(terminate.id).await;
     assert_eq!(world.worker(id).await.status, WorkerStatus::Terminated);
@@ -128,7 +129,7 @@ async fn an_instance_that_ec2_does_not_list_twice_is_gone_and_not_replaced() {
     world.until(id, |worker| worker.missing_since.is_some()).await;
     let gone = world.until(id, |worker| worker.missing_since.is_none() || worker.status.is_final()).await;
     assert_eq!(gone.status, WorkerStatus::Terminated);
-    assert!(gone.state_reason.contains("It was not replaced."), "{}", gone.state_reason);
+    assert!(gone.state_reason.contains("It is not replaced"), "{}", gone.state_reason);
     assert_eq!(world.calls("RunInstances"), 1);
 }
 

@@ -89,7 +89,7 @@ async fn terminating_while_a_launch_is_open_finds_the_instance_by_its_tag() {
     let create = world.create("lab").await;
     let id = create.target.unwrap();
     world.queue.take();
-    world.table.memory.fail_writes_after(1);
+    world.table.memory.fail_writes_after(2);
     assert!(world.run(create.id).await.is_err());
     world.table.memory.heal();
     assert!(world.worker(id).await.has_open_launch());

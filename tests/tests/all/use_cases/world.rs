@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use app::message::{CollectAws, CollectCml, ControlPower, Message, RunOperation};
+use app::message::{CollectAws, CollectCml, ControlPower, DiscoverInstances, Message, RunOperation};
 use app::ports::{Clock, Queue};
 use app::testing::{CountingRandom, ManualClock};
 use app::use_cases::collect_aws::collect_aws;
@@ -11,6 +11,7 @@ use app::use_cases::collect_cml::collect_cml;
 use app::use_cases::command::{Asked, IdempotencyKey};
 use app::use_cases::control_power::Judgement;
 use app::use_cases::create_worker::{NewWorker, create_worker};
+use app::use_cases::discover_instances::discover_instances;
 use app::use_cases::dispatch_metrics::dispatch_metrics;
 use app::use_cases::dispatch_power::dispatch_power;
 use app::use_cases::record_instance_state::record_instance_state;
@@ -145,7 +146,12 @@ impl World {
             Queue::MetricsCml => {
                 collect_cml(&self.ctx, &self.cml, &FleetSecret, &CollectCml::read(body).unwrap()).await
             }
-            Queue::CmlOperations | Queue::Labs => unreachable!("nothing here is done at controllers"),
+            // No labs are on these controllers.
+            Queue::Discovery => {
+                discover_instances(&self.ctx, &self.ec2, &DiscoverInstances::read(body).unwrap().place).await
+            }
+            Queue::Labs => Ok(()),
+            Queue::CmlOperations => unreachable!("nothing here is done at controllers"),
             Queue::Power => unreachable!("it is consumed in batches"),
         }
     }
@@ -326,7 +332,9 @@ pub(crate) fn new_worker(name: &str) -> NewWorker {
         spec: LaunchSpec {
             instance_type: String::new(),
             image: ImageChoice::RegionDefault,
+            fallback_instance_types: vec![],
             subnet_id: None,
+            fallback_subnet_ids: vec![],
             security_group_ids: vec![],
             instance_profile: None,
             volume_gib: None,
@@ -334,6 +342,7 @@ pub(crate) fn new_worker(name: &str) -> NewWorker {
             detailed_monitoring: false,
             user_data: None,
         },
+        takes_fleets_types: true,
         owner: None,
         tags: BTreeMap::new(),
         desired: DesiredState::Running,

@@ -54,7 +54,9 @@ pub(super) fn launch_request(ami_id: &str, token: &str) -> LaunchRequest {
         spec: LaunchSpec {
             instance_type: "m8i.4xlarge".into(),
             image: ImageChoice::RegionDefault,
+            fallback_instance_types: vec![],
             subnet_id: None,
+            fallback_subnet_ids: vec![],
             security_group_ids: vec![],
             instance_profile: None,
             volume_gib: Some(200),

@@ -28,6 +28,10 @@ pub(super) async fn advance(
     if matches!(progress, Progress::Done(_) | Progress::Failed(..)) {
         let gone = task.action == LabAction::Delete && matches!(progress, Progress::Done(_));
         refresh_item(ctx, ports, way, worker.id, &task.lab, gone).await?;
+        if matches!(progress, Progress::Failed(..)) && ctx.store.lab_wish(worker.id, &task.lab).await?.is_some() {
+            // What is wished of it is judged soon, not at the next reading of all labs.
+            ctx.store.save_labs_due(worker.id, ctx.now()).await?;
+        }
     }
     operation.task = Task::ActOnLab(task);
     Ok(progress)

@@ -16,11 +16,12 @@ pub(super) async fn advance(
     operation: &mut Operation,
     worker: &Worker,
 ) -> Result<Progress, AppError> {
+    let asked_at = ctx.now();
     let listing = match ports.controllers.labs(way.access()).await {
         Ok(listing) => listing,
         Err(error) => return Ok(failed_call(ctx, &error)),
     };
-    record_labs(ctx, worker.id, &listing).await?;
+    record_labs(ctx, worker, &listing, asked_at).await?;
     for (lab, error) in &listing.unread {
         operation.warn(format!("The lab {lab} could not be read: {}", error.message));
     }

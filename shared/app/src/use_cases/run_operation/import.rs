@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use domain::instance::{InstanceObservation, InstanceState, MANAGED_TAG, WORKER_TAG};
 use domain::operation::{ImportSelector, ImportTask, Operation, OperationResult};
 use domain::worker::observe::{Seen, observe_instance};
-use domain::worker::{
-    Change, DesiredState, IdlePolicy, ImageChoice, LaunchSpec, Worker, WorkerEvent, WorkerStatus, spec,
-};
+use domain::worker::{Change, DesiredState, ImageChoice, LaunchSpec, Worker, WorkerEvent, WorkerStatus, spec};
 use domain::{InstanceId, SignedDuration, WorkerId};
 use sha2::{Digest, Sha256};
 
@@ -240,38 +238,25 @@ fn imported_worker(
     let given = task.name.as_ref().map(|name| if only { name.clone() } else { format!("{name} {}", seen.id) });
     let foreign = |key: &str| key.starts_with("aws:") || [WORKER_TAG, MANAGED_TAG, "Name"].contains(&key);
     let runs = matches!(seen.state, InstanceState::Running | InstanceState::Pending);
-    let now = ctx.now();
+    let name = given.or(tag_name).unwrap_or_else(|| seen.id.to_string());
+    let spec = LaunchSpec {
+        instance_type: seen.instance_type.clone(),
+        image: ImageChoice::Id(seen.ami_id.clone()),
+        fallback_instance_types: vec![],
+        subnet_id: None,
+        fallback_subnet_ids: vec![],
+        security_group_ids: vec![],
+        instance_profile: None,
+        volume_gib: None,
+        nested_virtualization: false,
+        detailed_monitoring: seen.detailed_monitoring,
+        user_data: None,
+    };
     Worker {
-        id,
-        version: 0,
-        name: given.or(tag_name).unwrap_or_else(|| seen.id.to_string()),
-        place: task.place.clone(),
-        spec: LaunchSpec {
-            instance_type: seen.instance_type.clone(),
-            image: ImageChoice::Id(seen.ami_id.clone()),
-            subnet_id: None,
-            security_group_ids: vec![],
-            instance_profile: None,
-            volume_gib: None,
-            nested_virtualization: false,
-            detailed_monitoring: seen.detailed_monitoring,
-            user_data: None,
-        },
         imported: true,
-        launch_number: 0,
-        launch_ami_id: None,
-        instance: None,
         status: WorkerStatus::Unknown,
-        status_detail: None,
         desired: if runs { DesiredState::Running } else { DesiredState::Stopped },
         state_reason: format!("Imported by {} while it was {}.", operation.requested_by, seen.state.name()),
-        service: domain::metrics::ServiceStatus::Unavailable,
-        running_since: None,
-        missing_since: None,
-        cml_endpoint: None,
-        cml_credentials_ref: None,
-        certificate_sha256: None,
-        owner: None,
         tags: seen
             .tags
             .iter()
@@ -279,8 +264,6 @@ fn imported_worker(
             .take(spec::TAGS_MAX)
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
-        idle_policy: IdlePolicy::default(),
-        created_at: now,
-        updated_at: now,
+        ..Worker::draft(id, name, task.place.clone(), spec, ctx.now())
     }
 }

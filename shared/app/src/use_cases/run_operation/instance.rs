@@ -4,15 +4,16 @@ use domain::operation::plan::{self, Call, Step};
 use domain::operation::{Operation, OperationResult, Task};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
-use domain::{Actor, WorkerId, price};
+use domain::{Actor, InstanceId, WorkerId, price};
 
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{Ec2, Ec2Error};
 use crate::use_cases::change::{change, observe};
 use crate::use_cases::instance::{ec2_tags, look};
-use crate::use_cases::launch::{LaunchRefused, launch};
+use crate::use_cases::launch::{Asked, launch};
 use crate::use_cases::operation_run::Progress;
+use crate::use_cases::start::start;
 
 /// Calls in one run: start what was stopped is one; the rest is margin.
 const CALLS_PER_RUN: usize = 3;
@@ -45,16 +46,18 @@ pub(super) async fn advance(
                 if let Some(held) = brake(ctx, call).await? {
                     return Ok(held);
                 }
-                operation.attempts += 1;
-                worker = match act(ctx, ec2, operation, &worker, call).await? {
-                    Ok(worker) => worker,
-                    Err(LaunchRefused::Unwanted(refusal)) => {
+                let asked = act(ctx, ec2, operation, &worker, call).await?;
+                operation.attempts += u32::from(!matches!(asked, Asked::NotBefore(..)));
+                worker = match asked {
+                    Asked::LookAgain(worker) => *worker,
+                    Asked::NotBefore(until, what) => return Ok(Progress::Waiting(what, until)),
+                    Asked::Unwanted(refusal) => {
                         return Ok(Progress::failed("superseded", format!("It was not launched: {refusal}.")));
                     }
-                    Err(LaunchRefused::Ec2(error)) if call == Call::Launch && !error.retryable() => {
+                    Asked::Refused(error) if call == Call::Launch && !error.retryable() => {
                         return give_up_launch(ctx, ec2, &worker, error).await;
                     }
-                    Err(LaunchRefused::Ec2(error)) => return retry_or_fail(ctx, operation, &error),
+                    Asked::Refused(error) => return retry_or_fail(ctx, operation, &error),
                 };
             }
         }
@@ -85,15 +88,29 @@ async fn act(
     operation: &Operation,
     worker: &Worker,
     call: Call,
-) -> Result<Result<Worker, LaunchRefused>, AppError> {
-    if call == Call::Launch {
-        return launch(ctx, ec2, worker, &operation.requested_by).await;
-    }
-    let Some(instance) = worker.instance.as_ref().map(|facts| facts.id.clone()) else { return Ok(Ok(worker.clone())) };
-    let (place, id) = (&worker.place, &instance);
-    let called = match call {
-        Call::Launch => Ok(()),
-        Call::Start => ec2.start(place, id).await,
+) -> Result<Asked, AppError> {
+    let id = match (&worker.instance, call) {
+        (_, Call::Launch) => return launch(ctx, ec2, worker.id, &operation.requested_by).await,
+        (_, Call::Start) => return start(ctx, ec2, worker, &operation.requested_by).await,
+        (None, _) => return Ok(Asked::LookAgain(Box::new(worker.clone()))),
+        (Some(facts), _) => &facts.id,
+    };
+    let called = on_instance(ec2, operation, worker, id, call).await;
+    Ok(called.map_or_else(Asked::Refused, |()| Asked::LookAgain(Box::new(worker.clone()))))
+}
+
+/// One call on an instance that exists.
+async fn on_instance(
+    ec2: &dyn Ec2,
+    operation: &Operation,
+    worker: &Worker,
+    id: &InstanceId,
+    call: Call,
+) -> Result<(), Ec2Error> {
+    let place = &worker.place;
+    match call {
+        // These choose what they ask for.
+        Call::Launch | Call::Start => Ok(()),
         Call::Stop => ec2.stop(place, id).await,
         Call::Terminate => ec2.terminate(place, id).await,
         Call::SetMonitoring { enabled } => ec2.set_monitoring(place, id, enabled).await,
@@ -106,8 +123,7 @@ async fn act(
             };
             ec2.update_tags(place, id, &ec2_tags(worker), &remove).await
         }
-    };
-    Ok(called.map(|()| worker.clone()).map_err(LaunchRefused::Ec2))
+    }
 }
 
 /// EC2 refused for good. An earlier attempt that was never answered may have launched all the same:

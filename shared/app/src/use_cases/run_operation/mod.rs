@@ -3,6 +3,7 @@
 
 mod import;
 mod instance;
+mod reconcile;
 mod refresh;
 
 use async_trait::async_trait;
@@ -39,6 +40,8 @@ impl Steps for AtEc2<'_> {
         match (&task, operation.target) {
             (Task::ImportWorkers(import), _) => import::advance(ctx, self.0, operation, import).await,
             (Task::RefreshWorker, Some(worker)) => refresh::advance(ctx, operation, worker).await,
+            (Task::ReconcileWorker, Some(worker)) => reconcile::worker(ctx, operation, worker).await,
+            (Task::ReconcileFleet(run), _) => reconcile::fleet(ctx, operation, run.clone()).await,
             (_, Some(worker)) => instance::advance(ctx, self.0, operation, worker).await,
             (_, None) => Ok(Progress::failed("no_target", "The operation names no worker.")),
         }

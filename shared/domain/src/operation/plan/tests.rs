@@ -1,7 +1,8 @@
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, lost, open_launch, worker};
 use crate::worker::observe::{MISSING_AGAIN_AFTER, observe_instance};
-use crate::worker::{Command, command::command};
+use crate::reconcile::DriftKind;
+use crate::worker::{Command, Departure, command::command};
 
 /// What EC2 may show, and the worker that has already recorded it.
 fn cases(desired: DesiredState) -> Vec<(&'static str, Worker, Option<InstanceObservation>)> {
@@ -15,7 +16,9 @@ fn cases(desired: DesiredState) -> Vec<(&'static str, Worker, Option<InstanceObs
     let failed = |instance| Worker { instance, ..worker(WorkerStatus::Failed, desired) };
     let had = worker(WorkerStatus::Running, desired);
     let imported = Worker { launch_number: 0, launch_ami_id: None, imported: true, ..had.clone() };
-    let gone = worker(WorkerStatus::Terminated, desired);
+    let wanted_back = worker(WorkerStatus::Terminated, desired);
+    let departure = Some(Departure { kind: DriftKind::InstanceGone, at: at(1) });
+    let gone = Worker { departure, ..wanted_back.clone() };
     let mut all = present.to_vec();
     all.extend([
         ("lost to its host", failed(had.instance.clone()), Some(lost())),
@@ -26,6 +29,7 @@ fn cases(desired: DesiredState) -> Vec<(&'static str, Worker, Option<InstanceObs
         ("absent", had, None),
         ("imported and absent", imported, None),
         ("absent twice", gone, None),
+        ("absent twice, and wished for since", wanted_back, None),
     ]);
     all
 }
@@ -60,7 +64,7 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
             text += &table(&task, desired);
         }
     }
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @"
     create_worker while wanted running
       pending -> wait for the instance to run
       running -> done
@@ -69,12 +73,11 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       stopped -> call Start
       unknown -> wait for EC2 to report a state this version knows
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
-      lost and forgotten, launch failed, launch open, never launched -> call Launch
+      lost and forgotten, launch failed, launch open, never launched, absent twice, and wished for since -> call Launch
       absent, imported and absent -> wait for EC2 to list the instance again
       absent twice -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     create_worker while wanted stopped
-      pending -> fail superseded: The worker is wanted stopped by now. The instance was started outside CML Cloud Manager.
-      running, stopping, stopped, unknown, lost to its host, lost and forgotten, launch failed, launch open, absent, imported and absent, absent twice -> fail superseded: The worker is wanted stopped by now. Created by ada.
+      pending, running, stopping, stopped, unknown, lost to its host, lost and forgotten, launch failed, launch open, absent, imported and absent, absent twice, absent twice, and wished for since -> fail superseded: The worker is wanted stopped by now. Created by ada.
       shutting-down, terminated -> fail superseded: The worker is wanted stopped by now. The instance was terminated outside CML Cloud Manager.
       never launched -> done: Recorded; it will be launched at its first start.
     create_worker while wanted terminated
@@ -86,17 +89,16 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       stopping -> wait for the instance to finish stopping before it can start
       stopped -> call Start
       unknown -> wait for EC2 to report a state this version knows
-      lost to its host, lost and forgotten, launch failed, launch open, never launched -> call Launch
+      lost to its host, lost and forgotten, launch failed, launch open, never launched, absent twice, and wished for since -> call Launch
       absent, imported and absent -> wait for EC2 to list the instance again
       absent twice -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     start_worker while wanted stopped
-      pending -> fail superseded: The worker is wanted stopped by now. The instance was started outside CML Cloud Manager.
-      running, stopping, stopped, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice -> fail superseded: The worker is wanted stopped by now. Created by ada.
+      pending, running, stopping, stopped, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice, absent twice, and wished for since -> fail superseded: The worker is wanted stopped by now. Created by ada.
       shutting-down, terminated -> fail superseded: The worker is wanted stopped by now. The instance was terminated outside CML Cloud Manager.
     start_worker while wanted terminated
       anything -> fail superseded: The worker is wanted terminated by now. Created by ada.
     stop_worker while wanted running
-      pending, running, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice -> fail superseded: The worker is wanted running by now. Created by ada.
+      pending, running, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice, absent twice, and wished for since -> fail superseded: The worker is wanted running by now. Created by ada.
       shutting-down, terminated -> fail superseded: The worker is wanted running by now. The instance was terminated outside CML Cloud Manager.
       stopping, stopped -> fail superseded: The worker is wanted running by now. The instance was stopped outside CML Cloud Manager.
     stop_worker while wanted stopped
@@ -109,7 +111,7 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
       lost and forgotten, launch failed -> done: It has no instance that could run.
       launch open, never launched, absent, imported and absent -> wait for EC2 to list the instance again
-      absent twice -> fail instance_terminated: The instance is gone: EC2 gives no reason.
+      absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     stop_worker while wanted terminated
       pending -> wait for the instance to run before it can be stopped
       running -> call Stop
@@ -120,22 +122,21 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
       lost and forgotten, launch failed -> done: It has no instance that could run.
       launch open, never launched, absent, imported and absent -> wait for EC2 to list the instance again
-      absent twice -> fail instance_terminated: The instance is gone: EC2 gives no reason.
+      absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     terminate_worker while wanted running
-      pending, running, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice -> fail superseded: The worker is wanted running by now. Created by ada.
+      pending, running, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice, absent twice, and wished for since -> fail superseded: The worker is wanted running by now. Created by ada.
       shutting-down, terminated -> fail superseded: The worker is wanted running by now. The instance was terminated outside CML Cloud Manager.
       stopping, stopped -> fail superseded: The worker is wanted running by now. The instance was stopped outside CML Cloud Manager.
     terminate_worker while wanted stopped
-      pending -> fail superseded: The worker is wanted stopped by now. The instance was started outside CML Cloud Manager.
-      running, stopping, stopped, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice -> fail superseded: The worker is wanted stopped by now. Created by ada.
+      pending, running, stopping, stopped, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice, absent twice, and wished for since -> fail superseded: The worker is wanted stopped by now. Created by ada.
       shutting-down, terminated -> fail superseded: The worker is wanted stopped by now. The instance was terminated outside CML Cloud Manager.
     terminate_worker while wanted terminated
       pending, running, stopping, stopped, unknown -> call Terminate
       shutting-down -> wait for the instance to be terminated
-      terminated, lost to its host, absent twice -> done
+      terminated, lost to its host, absent twice, absent twice, and wished for since -> done
       lost and forgotten, launch failed, launch open, absent, imported and absent -> wait for a second answer from EC2 that the instance is gone
       never launched -> done: It never had an instance.
-    "#);
+    ");
 }
 
 #[test]
@@ -156,28 +157,28 @@ fn monitoring_and_tags_are_done_once_ec2_shows_them() {
         Task::RefreshWorker,
     ];
     let text: String = tasks.iter().map(|task| table(task, DesiredState::Running)).collect();
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @"
     set_worker_monitoring while wanted running
       pending, running, stopping, stopped, unknown -> call SetMonitoring { enabled: true }
       shutting-down, terminated -> fail instance_terminated: Instance i-00000000000000001 is terminated: EC2 gives no reason.
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
       lost and forgotten, launch failed, launch open, never launched, absent, imported and absent -> wait for EC2 to list the instance
-      absent twice -> fail instance_terminated: The instance is gone: EC2 gives no reason.
+      absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     set_worker_monitoring while wanted running
       pending, running, stopping, stopped, unknown -> done
       shutting-down, terminated -> fail instance_terminated: Instance i-00000000000000001 is terminated: EC2 gives no reason.
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
       lost and forgotten, launch failed, launch open, never launched, absent, imported and absent -> wait for EC2 to list the instance
-      absent twice -> fail instance_terminated: The instance is gone: EC2 gives no reason.
+      absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     update_tags while wanted running
       pending, running, stopping, stopped, unknown -> done
       shutting-down, terminated -> fail instance_terminated: Instance i-00000000000000001 is terminated: EC2 gives no reason.
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
       lost and forgotten, launch failed, launch open, never launched, absent, imported and absent -> wait for EC2 to list the instance
-      absent twice -> fail instance_terminated: The instance is gone: EC2 gives no reason.
+      absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     refresh_worker while wanted running
       anything -> done
-    "#);
+    ");
 }
 
 #[test]

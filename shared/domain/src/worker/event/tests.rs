@@ -33,11 +33,19 @@ fn commands() -> impl Strategy<Value = Command> {
         6 => (prop::sample::select(vec![
             DesiredState::Running, DesiredState::Running, DesiredState::Stopped, DesiredState::Terminated,
         ]), word()).prop_map(|(desired, reason)| Command::Want { desired, reason }),
-        4 => word().prop_map(|ami_id| Command::IntendLaunch { ami_id }),
+        4 => (word(), word(), prop::option::of(word())).prop_map(|(ami_id, instance_type, fallback)| {
+            Command::IntendLaunch { ami_id, offer: Offer { instance_type, subnet_id: None }, fallback }
+        }),
+        2 => (0_u32..4, word()).prop_map(|(number, detail)| Command::LaunchRefused { number, detail }),
+        1 => Just(Command::LaunchUnseen),
+        1 => (word(), word()).prop_map(|(instance_type, reason)| {
+            Command::FallBack { offer: Offer { instance_type, subnet_id: None }, reason }
+        }),
         2 => word().prop_map(|detail| Command::LaunchFailed { detail }),
         2 => update,
         1 => any::<bool>().prop_map(|enabled| Command::SetMonitoring { enabled }),
         1 => Just(Command::Repin),
+        1 => word().prop_map(|reason| Command::Reconcile { action: Action::Start, reason }),
         1 => prop::option::of(word()).prop_map(|cml_credentials_ref| Command::UseCredentials { cml_credentials_ref }),
     ]
 }
@@ -141,8 +149,13 @@ proptest! {
     #[test]
     fn terminated_means_ec2_said_so_or_kept_silent_twice(history in histories()) {
         live(&history, |before, input, events, next, now| {
-            if before.status == WorkerStatus::Terminated {
+            if before.is_over() {
                 prop_assert!(events.is_empty(), "terminated is the end: {:?}", events);
+            } else if before.status == WorkerStatus::Terminated {
+                // Gone against the wish: what EC2 shows changes nothing, and only a launch leads out of it.
+                prop_assert!(events.is_empty() || matches!(input, Input::Asked(_)), "{:?}", events);
+                let launched = matches!(input, Input::Asked(Command::IntendLaunch { .. }));
+                prop_assert!(next.status == WorkerStatus::Terminated || launched && before.is_wanted_back());
             } else if next.status == WorkerStatus::Terminated {
                 match input {
                     Input::Asked(asked) => prop_assert!(false, "{:?} is only a wish", asked),
@@ -165,13 +178,14 @@ proptest! {
             let token = next.client_token();
             prop_assert!(token.is_ascii() && token.len() <= 64);
             let other = token != before.client_token();
+            let lost = before.status == WorkerStatus::Failed || before.is_wanted_back();
             if other {
-                prop_assert!(before.launch_number == 0 || before.status == WorkerStatus::Failed);
+                prop_assert!(before.launch_number == 0 || before.launch_refused || lost);
                 prop_assert!(next.has_open_launch());
                 prop_assert_eq!(&next.certificate_sha256, &None);
             }
             let dropped = before.instance.is_some() && next.instance.is_none();
-            prop_assert!(!dropped || (other && before.status == WorkerStatus::Failed));
+            prop_assert!(!dropped || (other && lost));
             Ok(())
         })?;
     }

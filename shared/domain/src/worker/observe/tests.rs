@@ -57,13 +57,15 @@ fn every_answer_of_ec2_gives_a_status_and_a_reason_where_the_wish_gives_none() {
       pending, provisioning, running, stopping, stopped, starting, failed, unknown -> terminating "The instance was terminated outside CML Cloud Manager."
       terminating, terminated -> (nothing new)
     wanted running, EC2 shows terminated
-      pending, provisioning, running, stopping, stopped, starting, terminating, failed, unknown -> terminated "The instance was terminated outside CML Cloud Manager."
+      pending, provisioning, running, stopping, stopped, starting, failed, unknown -> terminated "The instance was terminated outside CML Cloud Manager."
+      terminating -> terminated
       terminated -> (nothing new)
     wanted running, EC2 shows stopping
       pending, provisioning, running, stopped, starting, terminating, failed, unknown -> stopping "The instance was stopped outside CML Cloud Manager."
       stopping, terminated -> (nothing new)
     wanted running, EC2 shows stopped
-      pending, provisioning, running, stopping, starting, terminating, failed, unknown -> stopped "The instance was stopped outside CML Cloud Manager."
+      pending, provisioning, running, starting, terminating, failed, unknown -> stopped "The instance was stopped outside CML Cloud Manager."
+      stopping -> stopped
       stopped, terminated -> (nothing new)
     wanted running, EC2 shows unknown
       pending, provisioning, running, stopping, stopped, starting, terminating, failed -> unknown
@@ -73,7 +75,8 @@ fn every_answer_of_ec2_gives_a_status_and_a_reason_where_the_wish_gives_none() {
       terminated -> (nothing new)
       failed -> (same)
     wanted running, EC2 shows stopped, with a reason
-      pending, provisioning, running, stopping, starting, terminating, failed, unknown -> stopped "The instance was stopped outside CML Cloud Manager. EC2 says: User initiated"
+      pending, provisioning, running, starting, terminating, failed, unknown -> stopped "The instance was stopped outside CML Cloud Manager. EC2 says: User initiated"
+      stopping -> stopped
       stopped -> (same)
       terminated -> (nothing new)
     wanted running, EC2 shows nothing, once
@@ -85,16 +88,18 @@ fn every_answer_of_ec2_gives_a_status_and_a_reason_where_the_wish_gives_none() {
     wanted stopped, EC2 shows pending
       pending -> provisioning
       provisioning, starting, terminated -> (nothing new)
-      running, stopping, stopped, terminating, failed, unknown -> starting "The instance was started outside CML Cloud Manager."
+      running, terminating, failed, unknown -> starting
+      stopping, stopped -> starting "The instance was started outside CML Cloud Manager."
     wanted stopped, EC2 shows running
-      pending, provisioning, stopping, starting, terminating, failed, unknown -> running
+      pending, provisioning, starting, terminating, failed, unknown -> running
       running, terminated -> (nothing new)
-      stopped -> running "The instance was started outside CML Cloud Manager."
+      stopping, stopped -> running "The instance was started outside CML Cloud Manager."
     wanted stopped, EC2 shows shutting-down
       pending, provisioning, running, stopping, stopped, starting, failed, unknown -> terminating "The instance was terminated outside CML Cloud Manager."
       terminating, terminated -> (nothing new)
     wanted stopped, EC2 shows terminated
-      pending, provisioning, running, stopping, stopped, starting, terminating, failed, unknown -> terminated "The instance was terminated outside CML Cloud Manager."
+      pending, provisioning, running, stopping, stopped, starting, failed, unknown -> terminated "The instance was terminated outside CML Cloud Manager."
+      terminating -> terminated
       terminated -> (nothing new)
     wanted stopped, EC2 shows stopping
       pending, provisioning, running, stopped, starting, terminating, failed, unknown -> stopping
@@ -244,7 +249,7 @@ fn an_address_that_changed_is_taken_over_and_nothing_else_with_it() {
     let next = after(&known, observe_instance(&known, Seen::Present(&moved), at(1)), at(1));
     let mut facts = known.instance.clone().unwrap();
     facts.public_ip = Some("203.0.113.8".into());
-    let expected = Worker { instance: Some(facts), version: known.version + 1, updated_at: at(1), ..known };
+    let expected = Worker { instance: Some(facts), version: known.version + 2, updated_at: at(1), ..known };
     assert_eq!(next, expected);
     assert_eq!(next.endpoint(CmlAddress::Public).as_deref(), Some("https://203.0.113.8"));
 }

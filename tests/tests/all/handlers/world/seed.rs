@@ -7,10 +7,13 @@ use app::Context;
 use app::ports::{Ec2, InstanceFilter, Queue};
 use app::store::{AwsReadings, CmlReadings, Commit, KeySecret, PowerDue, SigningSecret, StoredKey};
 use domain::activity::Activity;
+use domain::capacity::Offer;
 use domain::instance::{MANAGED_TAG, WORKER_TAG};
 use domain::metrics::{CloudWatchReading, Ec2Reading, LicenseReading, ServiceStatus};
 use domain::operation::{ImportSelector, ImportTask, Operation, OperationResult, Task};
 use domain::power::{Evidence, decide};
+use domain::reconcile::ReconcileRecord;
+use domain::reconcile::worker::{conditions, drift};
 use domain::worker::{
     Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Worker, WorkerEvent, WorkerStatus,
 };
@@ -99,9 +102,10 @@ async fn running(context: &Context, cloud: &SimulatedCloud) {
         .unwrap();
     let seen = cloud.describe(&place, &InstanceFilter::Ids(vec![instance_id.clone()])).await.unwrap();
     let facts = InstanceFacts::from(&seen[0]);
+    let offer = Offer { instance_type: facts.instance_type.clone(), subnet_id: None };
     let events = vec![
         WorkerEvent::Created,
-        WorkerEvent::LaunchIntended { number: 1, ami_id: facts.ami_id.clone() },
+        WorkerEvent::LaunchIntended { number: 1, ami_id: facts.ami_id.clone(), offer },
         WorkerEvent::InstanceAttached(facts),
         status(WorkerStatus::Pending, WorkerStatus::Provisioning, None),
         status(WorkerStatus::Provisioning, WorkerStatus::Running, Some(minutes_ago(58))),
@@ -120,7 +124,11 @@ async fn running(context: &Context, cloud: &SimulatedCloud) {
         ..Evidence::default()
     };
     let decision = decide(&worker, &evidence, &context.settings.power, at);
-    let due = PowerDue { decided: Some((at, decision)), ..PowerDue::hurried(worker.id, None, now()) };
+    let drift = drift(&worker, Some(&seen[0].tags), at);
+    let known = conditions(&worker, &evidence, Some(true), &drift);
+    let record = ReconcileRecord::default().for_wish(worker.wish.number).observed(&known, at).drifted(drift);
+    let due =
+        PowerDue { decided: Some((at, decision)), ..PowerDue::hurried(worker.id, None, now()).with_record(record) };
     context.store.save_power(&due).await.unwrap();
 }
 
@@ -158,7 +166,9 @@ pub(crate) fn draft(id: &str, name: &str, created_at: Timestamp) -> Worker {
         spec: LaunchSpec {
             instance_type: "m5zn.metal".into(),
             image: ImageChoice::Name("cml-2.9.*".into()),
+            fallback_instance_types: vec![],
             subnet_id: None,
+            fallback_subnet_ids: vec![],
             security_group_ids: vec![],
             instance_profile: None,
             volume_gib: None,
@@ -169,12 +179,17 @@ pub(crate) fn draft(id: &str, name: &str, created_at: Timestamp) -> Worker {
         imported: false,
         launch_number: 0,
         launch_ami_id: None,
+        launch_offer: None,
+        launch_refused: false,
         instance: None,
         status: WorkerStatus::Pending,
         status_detail: None,
         desired: DesiredState::Running,
         state_reason: "Created by ada.".into(),
         service: ServiceStatus::Unavailable,
+        status_since: created_at,
+        wish: domain::worker::Wish::new(0, created_at),
+        departure: None,
         running_since: None,
         missing_since: None,
         cml_endpoint: None,

@@ -1,28 +1,32 @@
 //! Judge workers that are due: look at EC2, judge once, start at most one operation, say why, and
 //! set when to look again.
 
+mod act;
+mod known;
+mod notice;
+mod tags;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::instance::InstanceObservation;
-use domain::operation::cml::NoticeTask;
-use domain::operation::{Operation, Task};
-use domain::power::{Evidence, NoticeStep, PowerAction, PowerDecision, STOP_NOTICE_LABEL, decide, stop_notice};
+use domain::power::PowerDecision;
+use domain::reconcile::worker::{Policies, conditions, decide, drift};
+use domain::reconcile::{Action, ReconcileRecord};
 use domain::worker::observe::{Seen, observe_instance};
-use domain::worker::{DesiredState, Worker, WorkerStatus};
+use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
 
-use super::change::observe;
-use super::command::{Asked, IdempotencyKey, new_operation, replay, start_new};
+use self::act::{Acted, act};
+use super::change::{change, observe};
 use super::dispatch_power::power_message;
 use super::instance::{absence_is_credible, look};
-use super::retire_worker::retirement_under_way;
-use super::worker_commands::{stop_worker, terminate_worker};
+use super::lab_wishes::forget_worker;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::{CollectCml, Message};
 use crate::ports::{Ec2, Ec2Error, InstanceFilter, Queue};
-use crate::store::{CmlReadings, Commit, PowerDue};
+use crate::store::{Counted, PowerDue};
 
 /// What EC2 answered, by place; a place that failed fails its own workers only.
 type SeenByPlace = BTreeMap<Place, Result<PlaceSeen, Ec2Error>>;
@@ -34,8 +38,6 @@ struct PlaceSeen {
     credible: bool,
 }
 
-/// Newest operations of a worker among which one that moves it is looked for.
-const NEWEST: u32 = 20;
 /// How soon a worker is judged again that could not be judged.
 const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
@@ -84,8 +86,13 @@ impl<'a> Judgement<'a> {
 /// The table failed. A send that fails is only noted: the tick sends it.
 pub(super) async fn hurry(ctx: &Context, id: WorkerId) -> Result<(), AppError> {
     let now = ctx.now();
-    ctx.store.save_power(&PowerDue::hurried(id, ctx.store.power(id).await?, now)).await?;
-    let message = power_message(id, now);
+    let due = PowerDue::hurried(id, ctx.store.power(id).await?, now);
+    ctx.store.save_power(&due).await?;
+    if due.due_at > now {
+        // Judged in this very moment: a message sent now would come too early, and be dropped when it is sent again.
+        return Ok(());
+    }
+    let message = power_message(id, due.due_at);
     if let Err(error) = ctx.queues.send(Queue::Power, vec![message]).await {
         tracing::warn!(worker_id = %id, %error, "power not sent; the next tick sends it");
     }
@@ -96,7 +103,8 @@ pub(super) async fn hurry(ctx: &Context, id: WorkerId) -> Result<(), AppError> {
 async fn look_by_place<'a>(ec2: &dyn Ec2, workers: impl Iterator<Item = &'a Worker>) -> SeenByPlace {
     let mut ids: BTreeMap<Place, Vec<InstanceId>> = BTreeMap::new();
     for worker in workers {
-        if let Some(facts) = &worker.instance {
+        // Of what is gone there is nothing to see any more.
+        if let Some(facts) = worker.instance.as_ref().filter(|_| !worker.status.is_final()) {
             ids.entry(worker.place.clone()).or_default().push(facts.id.clone());
         }
     }
@@ -135,149 +143,139 @@ async fn control_one(
     due: &PowerDue,
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
-    let worker = record_state(ctx, ec2, worker, seen).await?;
-    if worker.status.is_final() {
+    let (worker, tags) = record_state(ctx, ec2, worker, seen).await?;
+    let record = due.record.clone().for_wish(worker.wish.number);
+    let known = known::gather(ctx, &worker, record).await?;
+    let now = ctx.now();
+    let drift = drift(&worker, tags.as_ref(), now);
+    let conditions = conditions(&worker, &known.evidence, known.licensed, &drift);
+    let record = settled(ctx, &worker, known.record, now).drifted(drift).observed(&conditions, now);
+    let policies = Policies { power: &ctx.settings.power, reconcile: &ctx.settings.reconcile };
+    let decision = decide(&worker, &known.evidence, &record, policies, now);
+    if decision.action == Action::Forget {
+        forget_worker(ctx, worker.id).await?;
         return ctx.store.drop_power(worker.id).await;
     }
-    let evidence = evidence(ctx, &worker).await?;
-    let now = ctx.now();
-    let mut decision = decide(&worker, &evidence, &ctx.settings.power, now);
     if decision.read_first {
         let message = CollectCml { worker_ids: vec![worker.id] }.outgoing();
         ctx.queues.send(Queue::MetricsCml, vec![message]).await.map_err(AppError::Unavailable)?;
     }
-    let mut version = due.version;
-    if matches!(decision.action, PowerAction::Stop | PowerAction::Terminate) && act(ctx, &worker, &mut decision).await?
-    {
-        // The stop made it due at once; this judgement is newer than that.
-        version += 1;
-    }
-    if let Err(error) = tell(ctx, &worker, due.decided.as_ref(), &decision, &evidence, now).await {
+    let (decision, acted) = match act(ctx, &worker, due, &record, decision).await? {
+        Acted::Nothing(decision) => {
+            save(ctx, due, &record, &decision, now).await?;
+            say(ctx, &worker, &decision).await?;
+            (decision, None)
+        }
+        Acted::Began(decision) => {
+            let action = decision.action;
+            (decision, Some((action.name().to_owned(), now)))
+        }
+    };
+    if let Err(error) = notice::tell(ctx, &worker, due.decided.as_ref(), &decision, &known.evidence, now).await {
         // A notice is a courtesy: without it the worker is stopped all the same.
         tracing::warn!(worker_id = %worker.id, %error, "people in CML are not told");
     }
+    if acted.is_none()
+        && let Err(error) = tags::heal(ctx, &worker, &record, now).await
+    {
+        tracing::warn!(worker_id = %worker.id, %error, "its tags are not made right");
+    }
     tracing::info!(
         worker_id = %worker.id, action = decision.action.name(), reason = decision.reason,
-        running_nodes = evidence.running_nodes, "power judged"
+        running_nodes = known.evidence.running_nodes, attempts = record.attempts, "power judged"
     );
-    let due_at = decision.next_check_at;
-    let judged = PowerDue { worker_id: worker.id, version: version + 1, due_at, decided: Some((now, decision)) };
-    ctx.store.save_power(&judged).await
-}
-
-/// Whether an operation is about the machine; what is done to labs changes nothing of it.
-fn moves_instance(operation: &Operation) -> bool {
-    matches!(operation.task, Task::RetireWorker(_)) || Queue::of(&operation.task) != Queue::CmlOperations
-}
-
-/// Tells people in CML of a stop that is near, once in each stretch of idleness, or that it was called off.
-async fn tell(
-    ctx: &Context,
-    worker: &Worker,
-    before: Option<&(Timestamp, PowerDecision)>,
-    decision: &PowerDecision,
-    evidence: &Evidence,
-    now: Timestamp,
-) -> Result<(), AppError> {
-    if ctx.settings.safe_mode || worker.certificate_sha256.is_none() || worker.status != WorkerStatus::Running {
-        return Ok(());
-    }
-    let (content, stretch) = match stop_notice(before, decision, evidence, &ctx.settings.power, now) {
-        NoticeStep::Leave => return Ok(()),
-        NoticeStep::Post(content) => (Some(content), decision.idle_since),
-        NoticeStep::Withdraw => (None, before.and_then(|(_, before)| before.idle_since)),
+    let counted = Counted {
+        decision: decision.action.name().into(),
+        in_need: !worker.is_as_wished(),
+        error: decision.action == Action::GiveUp || record.last_failure.is_some(),
+        acted,
     };
-    let said = if content.is_some() { "post" } else { "withdraw" };
-    let stretch = format!("{} {said} {}", worker.id, stretch.map(|at| at.to_string()).unwrap_or_default());
-    let key = Some(IdempotencyKey::new("control-power", "post-notice", &stretch, b""));
-    let asked = Asked { key, ..Asked::by(Actor::idle_shutdown()) };
-    if replay(ctx, &asked).await?.is_some() {
-        return Ok(());
-    }
-    let task = Task::PostNotice(NoticeTask { label: STOP_NOTICE_LABEL.into(), content });
-    let operation = new_operation(ctx, task, Some(worker.id), &asked);
-    start_new(ctx, Commit::default(), operation, &asked).await?;
+    count(ctx, worker.id, counted).await;
     Ok(())
 }
 
-async fn evidence(ctx: &Context, worker: &Worker) -> Result<Evidence, AppError> {
-    let readings: CmlReadings = ctx.store.latest(worker.id).await?.unwrap_or_default();
-    // Only where the state is not the wish does it matter whether somebody is at it.
-    let as_wished = matches!(
-        (worker.desired, worker.status),
-        (DesiredState::Running, WorkerStatus::Running) | (DesiredState::Stopped, WorkerStatus::Stopped)
-    );
-    let operation_under_way = !as_wished && {
-        let newest = ctx.store.list_operations(Some(worker.id), NEWEST, None).await?.items;
-        newest.iter().any(|operation| !operation.status.is_final() && moves_instance(operation))
-    };
-    Ok(Evidence {
-        read_at: readings.read_at,
-        running_nodes: readings.cml.running_nodes,
-        activity: readings.activity,
-        operation_under_way,
-    })
+/// Counting is for people who look at numbers: no judgement fails for it, and the next one counts anew.
+async fn count(ctx: &Context, id: WorkerId, counted: Counted) {
+    if let Err(error) = ctx.store.count_worker(id, Some(counted)).await {
+        tracing::warn!(worker_id = %id, %error, "a judgement is not counted yet");
+    }
+}
+
+/// What it took to make it as wished is forgotten once it has been so for as long as a start may take.
+fn settled(ctx: &Context, worker: &Worker, record: ReconcileRecord, now: Timestamp) -> ReconcileRecord {
+    let long = now >= worker.status_since + ctx.settings.reconcile.grace;
+    if worker.is_as_wished() && long { record.settled() } else { record }
+}
+
+async fn save(
+    ctx: &Context,
+    due: &PowerDue,
+    record: &ReconcileRecord,
+    decision: &PowerDecision,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    ctx.store.save_power(&judged(due, record.clone(), decision, now)).await
+}
+
+/// The due item after a judgement.
+fn judged(due: &PowerDue, record: ReconcileRecord, decision: &PowerDecision, now: Timestamp) -> PowerDue {
+    PowerDue {
+        worker_id: due.worker_id,
+        version: due.version + 1,
+        due_at: decision.next_check_at,
+        judgement: due.judgement + 1,
+        decided: Some((now, decision.clone())),
+        record,
+    }
+}
+
+/// What only people can go on with is said on the worker itself.
+async fn say(ctx: &Context, worker: &Worker, decision: &PowerDecision) -> Result<(), AppError> {
+    if !matches!(decision.action, Action::Ask | Action::GiveUp) || worker.state_reason == decision.reason {
+        return Ok(());
+    }
+    let (wish, said) = (worker.wish, Command::WishFailed { reason: decision.reason.clone() });
+    let events = |now: &Worker| Ok(if now.wish == wish { command(now, &said)? } else { vec![] });
+    change(ctx, worker.id, &Actor::reconciler(), events).await?;
+    Ok(())
 }
 
 /// Records what EC2 shows; the sweep that heals what events missed. An instance that a launch made
 /// and nobody saw is found by its tag.
-async fn record_state(ctx: &Context, ec2: &dyn Ec2, worker: Worker, seen: &SeenByPlace) -> Result<Worker, AppError> {
+/// Its tags, too, where they were seen.
+async fn record_state(
+    ctx: &Context,
+    ec2: &dyn Ec2,
+    worker: Worker,
+    seen: &SeenByPlace,
+) -> Result<(Worker, Option<BTreeMap<String, String>>), AppError> {
+    if worker.status.is_final() {
+        return Ok((worker, None));
+    }
     let by_tag;
     let shown = match &worker.instance {
         None if worker.launch_number > 0 => {
             by_tag = look(ec2, &worker).await?;
             by_tag.as_ref().map_or(Seen::Absent, Seen::Present)
         }
-        None => return Ok(worker),
+        None => return Ok((worker, None)),
         Some(facts) => match seen.get(&worker.place) {
             Some(Ok(place)) => match place.found.get(&facts.id) {
                 Some(one) => Seen::Present(one),
                 None if place.credible => Seen::Absent,
                 None => {
                     tracing::error!(place = %worker.place, "EC2 lists none of the known instances; not believed");
-                    return Ok(worker);
+                    return Ok((worker, None));
                 }
             },
             Some(Err(error)) => return Err(error.clone().into()),
-            None => return Ok(worker),
+            None => return Ok((worker, None)),
         },
     };
-    observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await
-}
-
-/// Starts what was decided, unless a brake is on. A change of the worker since it was judged wins: it is
-/// judged anew at the next tick. True when it was started.
-async fn act(ctx: &Context, worker: &Worker, decision: &mut PowerDecision) -> Result<bool, AppError> {
-    if ctx.settings.safe_mode {
-        decision.action = PowerAction::Wait;
-        decision.reason = format!("SAFE_MODE is on, so nothing is done. {}", decision.reason);
-        return Ok(false);
-    }
-    let fleet = ctx.store.fleet_state().await?;
-    if fleet.frozen_since.is_some() {
-        decision.action = PowerAction::Wait;
-        let why = fleet.frozen_reason.unwrap_or_default();
-        decision.reason = format!("The fleet is frozen ({why}), so nothing is done. {}", decision.reason);
-        return Ok(false);
-    }
-    if decision.action == PowerAction::Stop && retirement_under_way(ctx, worker.id).await?.is_some() {
-        decision.action = PowerAction::Wait;
-        decision.reason = "It is being terminated: what is on it is saved first.".into();
-        return Ok(false);
-    }
-    let asked = Asked { if_match: Some(worker.version), ..Asked::by(Actor::idle_shutdown()) };
-    let started = match decision.action {
-        PowerAction::Terminate => terminate_worker(ctx, &asked, worker.id).await,
-        _ => stop_worker(ctx, &asked, worker.id, Some(&decision.reason)).await,
+    let tags = match shown {
+        Seen::Present(one) => Some(one.tags.clone()),
+        Seen::Absent => None,
     };
-    match started {
-        Ok(_) => Ok(true),
-        Err(AppError::Stale { .. } | AppError::Busy(_)) => {
-            decision.action = PowerAction::Wait;
-            decision.reason = "It was changed while it was judged; it is judged anew.".into();
-            decision.next_check_at = ctx.now();
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
+    let worker = observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await?;
+    Ok((worker, tags))
 }

@@ -1,0 +1,11 @@
+//! dispatch-discovery: a schedule's tick, whatever the event says.
+
+use app::use_cases::dispatch_discovery::dispatch_discovery;
+use serde_json::Value;
+
+use crate::{InvokeError, World};
+
+pub(crate) async fn run(world: &World) -> Result<Value, InvokeError> {
+    dispatch_discovery(&world.context).await?;
+    Ok(Value::Null)
+}

@@ -1,0 +1,235 @@
+//! The judgement of a lab that somebody wished started or stopped. A lab that nobody commanded through us is
+//! never touched.
+
+use jiff::Timestamp;
+
+use super::{Action, Decision, Drift, DriftKind, ReconcilePolicy, ReconcileRecord, minute};
+use crate::actor::Actor;
+use crate::lab::{LabAction, LabState};
+
+/// What somebody wished of a lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DesiredLab {
+    /// Its nodes run.
+    Started,
+    /// They do not.
+    Stopped,
+}
+
+impl DesiredLab {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Started, Self::Stopped];
+
+    /// The name in items and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// The wish of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|desired| desired.name() == name)
+    }
+
+    /// What a command of that action wishes for, if it wishes for a state.
+    #[must_use]
+    pub fn of(action: &LabAction) -> Option<Self> {
+        match action {
+            LabAction::Start => Some(Self::Started),
+            LabAction::Stop => Some(Self::Stopped),
+            LabAction::Wipe | LabAction::Delete | LabAction::Update(_) => None,
+        }
+    }
+
+    /// What brings it about.
+    #[must_use]
+    pub fn action(self) -> Action {
+        match self {
+            Self::Started => Action::Start,
+            Self::Stopped => Action::Stop,
+        }
+    }
+
+    /// Whether a lab in that state is so; null where the state says neither.
+    #[must_use]
+    pub fn is_reached(self, state: &LabState) -> Option<bool> {
+        match state {
+            LabState::Started => Some(self == Self::Started),
+            LabState::Stopped | LabState::DefinedOnCore => Some(self == Self::Stopped),
+            LabState::Other(_) => None,
+        }
+    }
+}
+
+/// A wish: what, whose, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabWish {
+    /// What.
+    pub desired: DesiredLab,
+    /// Whose.
+    pub wished_by: Actor,
+    /// When.
+    pub wished_at: Timestamp,
+}
+
+/// What is known of the lab now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabSight {
+    /// The controller shows it in this state.
+    Shown(LabState),
+    /// It was not shown this time, and may be there.
+    NotShown,
+    /// Two full listings did not have it.
+    Gone,
+}
+
+/// What is known of the lab and around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabEvidence {
+    /// The lab.
+    pub sight: LabSight,
+    /// When it was last known to be as wished, for this wish or one before.
+    pub as_wished_at: Option<Timestamp>,
+    /// Since when its worker runs, where that is known. CML leaves labs stopped when its machine comes up.
+    pub worker_started_at: Option<Timestamp>,
+    /// Why nothing can be done at its controller now.
+    pub held: Option<String>,
+    /// Something is being done to it.
+    pub operation_under_way: bool,
+}
+
+/// What somebody did to the lab in CML, against the wish, while its worker ran.
+#[must_use]
+pub fn drift(wish: &LabWish, evidence: &LabEvidence, now: Timestamp) -> Option<Drift> {
+    let LabSight::Shown(state) = &evidence.sight else { return None };
+    if wish.desired.is_reached(state) != Some(false) || evidence.operation_under_way {
+        return None;
+    }
+    let as_wished_at = evidence.as_wished_at.filter(|at| *at >= wish.wished_at)?;
+    // It was stopped with its machine, by nobody. Where that is not known, it may have been a person.
+    if evidence.worker_started_at.is_some_and(|started| started > as_wished_at) {
+        return None;
+    }
+    let kind = match wish.desired {
+        DesiredLab::Started => DriftKind::LabStopped,
+        DesiredLab::Stopped => DriftKind::LabStarted,
+    };
+    Some(Drift { kind, was: wish.desired.name().into(), is: state.name().into(), since: now })
+}
+
+/// Judges one lab. `record` has the drift there is now, with the time since when it is known.
+#[must_use]
+pub fn decide(
+    wish: Option<&LabWish>,
+    evidence: &LabEvidence,
+    record: &ReconcileRecord,
+    policy: &ReconcilePolicy,
+    now: Timestamp,
+) -> Decision {
+    let settled = now + policy.check_settled_every;
+    let Some(wish) = wish else {
+        return said(Action::None, "Nobody started or stopped it here, so it is left as it is.", settled);
+    };
+    let state = match &evidence.sight {
+        LabSight::Gone => return said(Action::Forget, "Its controller has it no more.", settled),
+        LabSight::NotShown => return said(Action::Wait, "Its controller does not show it now.", settled),
+        LabSight::Shown(state) => state,
+    };
+    match wish.desired.is_reached(state) {
+        Some(true) => {
+            let reason = format!("It is {}, as wished by {}.", wish.desired.name(), wish.wished_by);
+            return said(Action::None, reason, settled);
+        }
+        None => {
+            let reason = format!("CML shows {}, which is neither started nor stopped.", state.name());
+            return said(Action::Wait, reason, settled);
+        }
+        Some(false) => {}
+    }
+    let wished = format!("It is wished {} by {}, and CML shows {}.", wish.desired.name(), wish.wished_by, state.name());
+    if let Some(held) = &evidence.held {
+        return said(Action::Wait, format!("{wished} {held}"), settled);
+    }
+    if evidence.operation_under_way {
+        return said(Action::Wait, format!("{wished} An operation on it is under way."), now + policy.check_every);
+    }
+    judge_attempt(wish, evidence, record, policy, (&wished, now))
+}
+
+/// Whether what is not as wished may be mended now.
+fn judge_attempt(
+    wish: &LabWish,
+    evidence: &LabEvidence,
+    record: &ReconcileRecord,
+    policy: &ReconcilePolicy,
+    (wished, now): (&str, Timestamp),
+) -> Decision {
+    let action = wish.desired.action();
+    let settled = now + policy.check_settled_every;
+    let until = |at: Timestamp, reason: String| Decision {
+        next: Some((action, at)),
+        ..said(Action::Wait, reason, at.min(settled).max(now))
+    };
+    if let Some(drift) = record.drift.iter().find(|drift| is_of_labs(drift.kind)) {
+        let respected_until = drift.since + policy.manual_change_hold;
+        if now < respected_until {
+            return until(
+                respected_until,
+                format!(
+                    "{wished} Somebody changed that in CML, which was seen at {}; it is respected until {}, or until \
+                     somebody starts or stops it here.",
+                    minute(drift.since),
+                    minute(respected_until)
+                ),
+            );
+        }
+    }
+    if let Some(failure) = record.failed_for_good() {
+        let reason = format!(
+            "{wished} The last attempt failed, and another would fail like it: {}: {} Mend that, then {} it again.",
+            failure.code,
+            failure.message,
+            action.name()
+        );
+        return said(Action::GiveUp, reason, settled);
+    }
+    if record.attempts >= policy.attempts_max {
+        let why =
+            record.last_failure.as_ref().map(|failure| format!(" The last: {}: {}", failure.code, failure.message));
+        let reason = format!(
+            "{wished} It was tried {} times in vain.{} Look at it in CML, then {} it again.",
+            record.attempts,
+            why.unwrap_or_default(),
+            action.name()
+        );
+        return said(Action::GiveUp, reason, settled);
+    }
+    if let Some(at) = record.grace_until(Some(wish.wished_at), policy).filter(|at| now < *at) {
+        return until(at, format!("{wished} That was asked for a moment ago; it has until {} to show.", minute(at)));
+    }
+    if let Some(at) = record.not_before(policy).filter(|at| now < *at) {
+        return until(at, format!("{wished} Attempt {} comes at {}.", record.attempts + 1, minute(at)));
+    }
+    let why = match (evidence.as_wished_at, evidence.worker_started_at) {
+        (Some(was), Some(started)) if started > was => {
+            format!(" Its worker was started at {}, and CML leaves labs as they were stopped.", minute(started))
+        }
+        _ => String::new(),
+    };
+    said(action, format!("{wished}{why}"), now + policy.grace)
+}
+
+fn is_of_labs(kind: DriftKind) -> bool {
+    matches!(kind, DriftKind::LabStopped | DriftKind::LabStarted)
+}
+
+fn said(action: Action, reason: impl Into<String>, next_check_at: Timestamp) -> Decision {
+    Decision { action, reason: reason.into(), next: None, next_check_at }
+}
+
+#[cfg(test)]
+mod tests;

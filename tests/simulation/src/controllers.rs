@@ -1,0 +1,215 @@
+//! CML controllers as they are: what runs on each machine, who used it when, and what it says when asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use app::ports::{CmlError, CmlErrorKind, CmlNotice, CmlTarget};
+use domain::InstanceId;
+use domain::activity::TelemetryEvent;
+
+use crate::cloud::{Cloud, Host};
+use crate::executor::{HOUR, MINUTE, Moment, SECOND, Sim};
+use crate::faults::Fault;
+
+/// The CML user that the product reads with.
+pub(crate) const POLLER: &str = "the-poller";
+/// Who everything belongs to that people do in CML.
+pub(crate) const PERSON: &str = "alice";
+
+/// A lab.
+#[derive(Clone, Debug)]
+pub(crate) struct SimLab {
+    pub(crate) nodes: u32,
+    /// Since when it is wanted to run.
+    started_at: Option<Moment>,
+    /// When its nodes have done what they were told.
+    pub(crate) converged_at: Moment,
+}
+
+/// A machine's controller.
+#[derive(Default)]
+pub(crate) struct Controller {
+    pub(crate) labs: BTreeMap<String, SimLab>,
+    pub(crate) telemetry: Vec<TelemetryEvent>,
+    pub(crate) notices: Vec<CmlNotice>,
+    /// When it was used, by people or by what runs on it.
+    uses: Vec<Moment>,
+    /// How long it takes to come up after its machine.
+    comes_up_in: Moment,
+    /// The hour for which its luck was drawn, and until when it does not answer.
+    luck: (Moment, Moment),
+}
+
+impl Controller {
+    /// Labs that run, given since when the machine does.
+    pub(crate) fn running(&self, since: Moment) -> impl Iterator<Item = &SimLab> {
+        self.labs.values().filter(move |lab| lab.runs(since))
+    }
+}
+
+impl SimLab {
+    /// It runs: it was started since the machine was.
+    pub(crate) fn runs(&self, since: Moment) -> bool {
+        self.started_at.is_some_and(|at| at >= since)
+    }
+}
+
+/// The controllers.
+pub(crate) struct ControllerPark {
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) sim: Arc<Sim>,
+    controllers: Mutex<BTreeMap<InstanceId, Controller>>,
+}
+
+/// How long a machine's web server takes to answer for a controller that does not yet.
+const WEB_SERVER_UP_AFTER: Moment = 30 * SECOND;
+
+impl ControllerPark {
+    pub(crate) fn new(cloud: &Arc<Cloud>) -> Arc<Self> {
+        Arc::new(Self { cloud: cloud.clone(), sim: cloud.sim.clone(), controllers: Mutex::default() })
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Controller>> {
+        self.controllers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads or changes a controller.
+    pub(crate) fn with<T>(&self, id: &InstanceId, change: impl FnOnce(&mut Controller) -> T) -> T {
+        let comes_up_in = self.sim.pick(MINUTE, 5 * MINUTE);
+        change(self.all().entry(id.clone()).or_insert_with(|| Controller { comes_up_in, ..Controller::default() }))
+    }
+
+    /// Since when its machine runs, while it does.
+    pub(crate) fn running_since(&self, id: &InstanceId) -> Option<Moment> {
+        self.cloud.machine(id, |machine| machine.running_since).flatten()
+    }
+
+    /// Whether the controller has come up.
+    pub(crate) fn is_up(&self, id: &InstanceId) -> bool {
+        let Some(since) = self.running_since(id) else { return false };
+        self.sim.now() >= since + self.with(id, |one| one.comes_up_in)
+    }
+
+    /// A person does something.
+    pub(crate) fn person_does(&self, id: &InstanceId, category: &str) {
+        let now = self.sim.now();
+        let event = TelemetryEvent { category: category.into(), at: Sim::timestamp(now), user_id: Some(PERSON.into()) };
+        self.with(id, |one| {
+            one.telemetry.push(event);
+            one.uses.push(now);
+        });
+    }
+
+    /// Starts or stops a lab.
+    pub(crate) fn turn_lab(&self, id: &InstanceId, lab: &str, on: bool) {
+        let (now, time) = (self.sim.now(), self.sim.pick(5 * SECOND, 3 * MINUTE));
+        self.with(id, |one| {
+            if let Some(lab) = one.labs.get_mut(lab) {
+                lab.started_at = on.then_some(now);
+                lab.converged_at = now + time;
+            }
+            // Stopping what runs is its last use.
+            one.uses.push(now);
+        });
+    }
+
+    /// Makes a lab, stopped.
+    pub(crate) fn make_lab(&self, id: &InstanceId, lab: &str, nodes: u32) {
+        let now = self.sim.now();
+        self.with(id, |one| one.labs.insert(lab.to_owned(), SimLab { nodes, started_at: None, converged_at: now }));
+    }
+
+    /// Notes every minute what runs, as use.
+    pub(crate) fn note_uses(&self) {
+        let now = self.sim.now();
+        let running = self.cloud.each(|machine| Some((machine.shown.id.clone(), machine.running_since?)));
+        let mut all = self.all();
+        for (id, since) in running {
+            if let Some(one) = all.get_mut(&id)
+                && one.running(since).next().is_some()
+            {
+                one.uses.push(now);
+            }
+        }
+    }
+
+    /// When it was used between two moments, if it was.
+    pub(crate) fn used_between(&self, id: &InstanceId, from: Moment, to: Moment) -> Option<Moment> {
+        self.with(id, |one| one.uses.iter().rev().find(|at| (from..to).contains(*at)).copied())
+    }
+
+    /// Reaches the controller at an address, with credentials or without.
+    pub(crate) async fn reach(
+        &self,
+        operation: &'static str,
+        target: &CmlTarget,
+        with_credentials: bool,
+    ) -> Result<InstanceId, CmlError> {
+        let failed = |kind, status| CmlError { operation, status, kind, message: format!("{kind:?}, simulated") };
+        self.sim.call().await;
+        let weather = &self.cloud.weather;
+        if weather.strikes(Fault::CmlSlow) {
+            // Longer than any caller waits, or nearly.
+            let time = self.sim.pick(3 * SECOND, 20 * SECOND);
+            self.sim.pause(time).await;
+            if time > 10 * SECOND {
+                return Err(failed(CmlErrorKind::Unreachable, None));
+            }
+        }
+        if weather.strikes(Fault::CmlBadGateway) {
+            return Err(failed(CmlErrorKind::NotReady, Some(502)));
+        }
+        let address = target.endpoint.strip_prefix("https://").unwrap_or_default();
+        let host = self.cloud.host(address).ok_or_else(|| failed(CmlErrorKind::Unreachable, None))?;
+        if let Host::Machine(id) = &host {
+            let since = self.running_since(id).ok_or_else(|| failed(CmlErrorKind::Unreachable, None))?;
+            if self.is_down(id) || self.sim.now() < since + WEB_SERVER_UP_AFTER {
+                return Err(failed(CmlErrorKind::Unreachable, None));
+            }
+            if !self.is_up(id) {
+                return Err(failed(CmlErrorKind::NotReady, Some(502)));
+            }
+        }
+        if target.certificate_sha256.as_deref().is_some_and(|pinned| pinned != certificate(&host)) {
+            return Err(failed(CmlErrorKind::CertificateChanged, None));
+        }
+        if with_credentials {
+            if target.certificate_sha256.is_none() {
+                // As the product's own client: no certificate recorded, no credentials sent.
+                return Err(failed(CmlErrorKind::CertificateChanged, None));
+            }
+            self.cloud.monitor.credentials(&self.cloud, target, &host);
+        }
+        match host {
+            Host::Machine(id) => Ok(id),
+            // A stranger's controller is up, and refuses us.
+            Host::Stranger if with_credentials => Err(failed(CmlErrorKind::Denied, Some(401))),
+            Host::Stranger => Err(failed(CmlErrorKind::Malformed, None)),
+        }
+    }
+
+    /// Its luck is drawn once an hour.
+    fn is_down(&self, id: &InstanceId) -> bool {
+        let now = self.sim.now();
+        let drawn = self.with(id, |one| one.luck);
+        if drawn.0 != now / HOUR {
+            let weather = &self.cloud.weather;
+            let until = if weather.strikes(Fault::CmlDown) { now + weather.trouble_time() } else { drawn.1 };
+            self.with(id, |one| one.luck = (now / HOUR, until.min(weather.until().max(now))));
+        }
+        now < self.with(id, |one| one.luck.1)
+    }
+
+    /// Whether it lies this time.
+    pub(crate) fn lies(&self) -> bool {
+        self.cloud.weather.strikes(Fault::CmlLies)
+    }
+}
+
+/// The certificate that a host shows.
+pub(crate) fn certificate(host: &Host) -> String {
+    match host {
+        Host::Machine(id) => format!("certificate of {id}"),
+        Host::Stranger => "certificate of a stranger".into(),
+    }
+}

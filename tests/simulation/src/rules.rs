@@ -1,0 +1,57 @@
+//! The rules, and what it is to break one.
+
+use std::fmt;
+
+/// A rule that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// Never two live instances for one worker.
+    OneInstance,
+    /// No instance of ours that no worker claims, once things settle.
+    NoOrphan,
+    /// Nothing is terminated, stopped, started or launched without a wish.
+    OnlyAsWished,
+    /// Nothing is stopped for idleness that is in use, or that may not be.
+    NoStopInUse,
+    /// What is there is never called gone.
+    NotGoneWhileThere,
+    /// What a person did by hand is not undone before its time.
+    HandRespected,
+    /// What others wrote is not overwritten: a version only rises, and an event stays as it is.
+    NothingOverwritten,
+    /// What is awaited is not done again, unless something says that it failed.
+    OncePerGrace,
+    /// One at a time judges a worker.
+    JudgedOneAtATime,
+    /// Every operation ends.
+    OperationsEnd,
+    /// Every committed event is published.
+    EventsPublished,
+    /// Every wish comes true, or it is said why not.
+    WishesConverge,
+    /// What nobody uses is stopped in time.
+    IdleStopped,
+    /// Credentials go to the worker's own controller only.
+    CredentialsAtHome,
+    /// No message is lost.
+    NoMessageLost,
+    /// What has to be looked at again is due.
+    StaysDue,
+}
+
+/// A violation, with when and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which rule.
+    pub rule: Rule,
+    /// When, in simulated time.
+    pub at: String,
+    /// What happened.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}: {}", self.rule, self.at, self.detail)
+    }
+}

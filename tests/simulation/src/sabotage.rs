@@ -1,0 +1,100 @@
+//! Protections switched off, one at a time, to see that the simulation misses them. Nothing of this is in the
+//! product: a port between it and the world does less than it is asked to, or a policy is made void.
+
+use app::Settings;
+use app::ports::{Condition, LaunchRequest, Outgoing, Query, Write};
+
+use domain::SignedDuration;
+
+use crate::executor::{Moment, Sim};
+
+/// What does not protect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Everything is as it should be.
+    #[default]
+    None,
+    /// EC2 is told another `ClientToken` at each call.
+    NoLaunchToken,
+    /// The power queue has no groups: two consumers judge one worker at once. Versions do not help either.
+    NoGroups,
+    /// Writes happen whatever version is stored.
+    NoVersions,
+    /// An instance that was missed once counts as missed long ago.
+    OneMissIsEnough,
+    /// No index shows an operation of a worker: what is under way is not seen, and grace is all that protects.
+    OperationsUnseen,
+    /// The same, and nothing is awaited after a launch or a start.
+    NoGrace,
+    /// What is due is not kept: only messages tell of it.
+    NoDueItems,
+    /// Addresses are given to others at once.
+    AddressesReusedAtOnce,
+}
+
+impl Sabotage {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::None,
+        Self::NoLaunchToken,
+        Self::NoGroups,
+        Self::NoVersions,
+        Self::OneMissIsEnough,
+        Self::OperationsUnseen,
+        Self::NoGrace,
+        Self::NoDueItems,
+        Self::AddressesReusedAtOnce,
+    ];
+
+    /// The settings as they are read.
+    pub(crate) fn settings(self, settings: &mut Settings) {
+        if self == Self::NoGrace {
+            settings.reconcile.grace = SignedDuration::ZERO;
+        }
+    }
+
+    /// The request as EC2 gets it.
+    pub(crate) fn launch(self, request: &LaunchRequest, unique: u128) -> LaunchRequest {
+        let mut request = request.clone();
+        if self == Self::NoLaunchToken {
+            request.client_token = format!("{unique:032x}");
+        }
+        request
+    }
+
+    /// Whether an index does not show what is asked for.
+    pub(crate) fn hides(self, query: &Query) -> bool {
+        matches!(self, Self::OperationsUnseen | Self::NoGrace) && query.pk.starts_with("TARGET#")
+    }
+
+    /// The message as the queue gets it.
+    pub(crate) fn message(self, message: Outgoing) -> Outgoing {
+        if self == Self::NoGroups {
+            return Outgoing { group: None, deduplication_id: None, ..message };
+        }
+        message
+    }
+
+    /// The writes as the table gets them.
+    pub(crate) fn writes(self, writes: Vec<Write>, now: impl Fn() -> Moment) -> Vec<Write> {
+        let keep = |write: &Write| self != Self::NoDueItems || !write.key().sk.starts_with("DUE#");
+        writes.into_iter().filter(keep).map(|write| self.write(write, &now)).collect()
+    }
+
+    fn write(self, write: Write, now: &impl Fn() -> Moment) -> Write {
+        match (self, write) {
+            (Self::NoVersions, Write::Put(item, Condition::Version(_) | Condition::NotExists)) => {
+                Write::Put(item, Condition::None)
+            }
+            (Self::NoVersions, Write::Check(key, Condition::Version(_))) => Write::Check(key, Condition::None),
+            (Self::OneMissIsEnough, Write::Put(mut item, condition)) => {
+                if item.sk == "WORKER" && item.attributes.contains_key("missing_since") {
+                    let long_ago = Sim::timestamp(now() - crate::executor::HOUR).to_string();
+                    item.attributes.insert("missing_since".into(), long_ago.into());
+                }
+                Write::Put(item, condition)
+            }
+            (_, write) => write,
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The simulation at work: no seed breaks a rule, and every protection is missed when it is switched off.
+
+mod bites;
+mod seeds;

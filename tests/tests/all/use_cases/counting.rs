@@ -1,0 +1,134 @@
+//! What the reconciler decided, in numbers, and the judging of a worker or the whole fleet on demand.
+
+use std::collections::BTreeMap;
+
+use app::AppError;
+use app::store::Counts;
+use app::use_cases::reconcile_commands::{reconcile_fleet, reconcile_worker, reconciliation_stats, set_desired_state};
+use domain::operation::OperationStatus;
+use domain::worker::{DesiredState, Worker, WorkerStatus};
+use domain::{Sight, WorkerId};
+
+use super::world::{World, asked, keyed};
+
+impl World {
+    async fn counts(&self) -> Counts {
+        self.ctx.store.reconciliation_counts().await.unwrap().workers
+    }
+
+    async fn live(&self) -> Vec<Worker> {
+        let all = self.ctx.store.list_workers(None, 200, None).await.unwrap().items;
+        all.into_iter().filter(Worker::is_live).collect()
+    }
+}
+
+fn without_zeroes(counts: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    counts.iter().filter(|(_, count)| **count > 0).map(|(name, count)| (name.clone(), *count)).collect()
+}
+
+/// The counters against what every worker says of itself.
+async fn assert_they_are_the_fleet(world: &World) {
+    let live = world.live().await;
+    let ids: Vec<WorkerId> = live.iter().map(|worker| worker.id).collect();
+    let mut decisions: BTreeMap<String, u64> = BTreeMap::new();
+    for due in world.ctx.store.powers(&ids).await.unwrap() {
+        let (_, decision) = due.decided.unwrap();
+        *decisions.entry(decision.action.name().to_owned()).or_default() += 1;
+    }
+    let counts = world.counts().await;
+    assert_eq!(counts.total, live.len() as u64);
+    assert_eq!(counts.in_need, live.iter().filter(|worker| !worker.is_as_wished()).count() as u64);
+    assert_eq!(without_zeroes(&counts.decisions), decisions);
+}
+
+#[tokio::test]
+async fn the_numbers_equal_a_seeded_fleet() {
+    let world = World::new();
+    let ready = world.ready_worker("ready").await;
+    let stopped = world.running_worker("stopped").await;
+    // A wish of the very moment of a judgement would be sent with that one's id.
+    world.pass(1);
+    let stop = set_desired_state(&world.ctx, &asked(), stopped, DesiredState::Stopped).await.unwrap();
+    world.succeeded(stop.id).await;
+    let gone = world.running_worker("gone").await;
+    world.pass(1);
+    let end = set_desired_state(&world.ctx, &asked(), gone, DesiredState::Terminated).await.unwrap();
+    world.ended(end.id).await;
+    world.fault("RunInstances", "UnauthorizedOperation", 100);
+    let refused = world.create("refused").await;
+    world.failed(refused.id).await;
+    for _ in 0..20 {
+        world.tick().await;
+    }
+    assert_they_are_the_fleet(&world).await;
+    let counts = world.counts().await;
+    assert_eq!((counts.total, counts.in_need, counts.errors), (3, 1, 1));
+    assert_eq!(world.worker(gone).await.status, WorkerStatus::Terminated);
+
+    // A host fails: what is done about it is counted once, and forgotten nowhere.
+    let acted: u64 = counts.actions.values().sum();
+    world.cloud.kill(&world.instance(ready).await).unwrap();
+    for _ in 0..40 {
+        world.tick().await;
+    }
+    assert_they_are_the_fleet(&world).await;
+    let after: u64 = world.counts().await.actions.values().sum();
+    assert_eq!(after, acted + 1);
+}
+
+#[tokio::test]
+async fn the_last_run_is_the_last_tick() {
+    let world = World::new();
+    assert_eq!(world.ctx.store.last_run().await.unwrap(), None);
+    world.running_worker("one").await;
+    world.tick().await;
+    assert_eq!(world.ctx.store.last_run().await.unwrap().unwrap().at, world.now());
+}
+
+#[tokio::test]
+async fn a_run_over_the_fleet_is_one_while_it_is_going_and_judges_every_worker() {
+    let world = World::new();
+    for name in ["one", "two", "three"] {
+        world.running_worker(name).await;
+    }
+    // What is asked for at the same moment is one run too.
+    let asked = asked();
+    let (one, other) =
+        futures::future::join(reconcile_fleet(&world.ctx, &asked), reconcile_fleet(&world.ctx, &asked)).await;
+    let (run, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(run.id, other.id);
+    let stats = reconciliation_stats(&world.ctx, &Sight::Everything).await.unwrap();
+    assert_eq!(stats.going, Some(run.id));
+    world.run(run.id).await.unwrap();
+    assert_eq!(world.operation(run.id).await.status, OperationStatus::Running);
+    assert_eq!(reconcile_fleet(&world.ctx, &asked).await.unwrap().id, run.id, "it is going still");
+    let ended = world.succeeded(run.id).await;
+    assert_eq!(ended.result.unwrap().workers, Some(3));
+    for worker in world.live().await {
+        let (at, _) = world.ctx.store.power(worker.id).await.unwrap().unwrap().decided.unwrap();
+        assert!(at >= run.requested_at, "{} was not judged", worker.name);
+    }
+    assert_ne!(reconcile_fleet(&world.ctx, &asked).await.unwrap().id, run.id, "that one has ended");
+}
+
+#[tokio::test]
+async fn a_worker_without_a_due_item_gets_one_by_a_run_over_the_fleet() {
+    let world = World::new();
+    let id = world.running_worker("one").await;
+    world.ctx.store.drop_power(id).await.unwrap();
+    let run = reconcile_fleet(&world.ctx, &asked()).await.unwrap();
+    world.succeeded(run.id).await;
+    assert!(world.ctx.store.power(id).await.unwrap().unwrap().decided.is_some());
+}
+
+#[tokio::test]
+async fn a_worker_is_judged_on_demand_and_the_operation_says_what_came_of_it() {
+    let world = World::new();
+    let id = world.ready_worker("one").await;
+    let operation = reconcile_worker(&world.ctx, &keyed("k", "a"), id).await.unwrap();
+    assert_eq!(reconcile_worker(&world.ctx, &keyed("k", "a"), id).await.unwrap().id, operation.id);
+    let again = reconcile_worker(&world.ctx, &asked(), id).await;
+    assert!(matches!(again, Err(AppError::TooSoon { .. })), "{again:?}");
+    let detail = world.succeeded(operation.id).await.result.unwrap().detail.unwrap();
+    assert!(detail.starts_with("Judged: wait. "), "{detail}");
+}
