@@ -37,7 +37,9 @@ pub async fn run(
         let world = &world;
         async move {
             let time_left = time_left(event.context.deadline);
-            invoke_within(function, world, event.payload, time_left).await.map_err(|error| diagnostic(&error))
+            // All that any function may do is in this future: too much for the stack.
+            let answer = Box::pin(invoke_within(function, world, event.payload, time_left)).await;
+            answer.map_err(|error| diagnostic(&error))
         }
     }))
     .await

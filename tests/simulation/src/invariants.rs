@@ -15,7 +15,7 @@ use crate::rules::{Rule, Violation};
 
 /// What was wished may still be on its way for as long as a consumer may run.
 const ON_ITS_WAY: Moment = 75 * SECOND;
-/// A stop is judged on a reading that may be this old. Source: domain::power, five minutes and 90 seconds.
+/// A stop is judged on a reading that may be this old. Source: `domain::power`, five minutes and 90 seconds.
 const READING_AGE: Moment = 7 * MINUTE;
 /// What nobody looked at for so long is not known, and may be counted to either side. Source: three rounds of
 /// collection, `PowerPolicy::reading_valid_for`.
@@ -44,7 +44,7 @@ struct Known {
     /// When a person last wished something.
     user_wished: Option<Moment>,
     /// What was done last for its wish, and is awaited.
-    awaited: Option<(String, Moment)>,
+    awaited: Option<(&'static str, Moment)>,
     /// A person did something at EC2 that nobody has wished away since.
     by_hand: Option<(Hand, Moment)>,
 }
@@ -189,8 +189,12 @@ impl Monitor {
         let action = data.get("action").and_then(Value::as_str).unwrap_or_default();
         match kind.as_str() {
             "worker.reconciled" => self.check_grace(&worker, action),
-            "worker.drifted" | "worker.desired_changed" => {
-                self.facts().workers.entry(worker.clone()).or_default().awaited = None;
+            "worker.drifted" => self.facts().workers.entry(worker.clone()).or_default().awaited = None,
+            "worker.created" | "worker.desired_changed" => {
+                let now = self.sim.now();
+                let mut facts = self.facts();
+                let known = facts.workers.entry(worker.clone()).or_default();
+                known.awaited = Some((towards(&known.desired), now));
             }
             _ => {}
         }
@@ -215,11 +219,14 @@ impl Monitor {
         let before = {
             let mut facts = self.facts();
             let known = facts.workers.entry(worker.to_owned()).or_default();
-            known.awaited.replace((action.to_owned(), now))
+            known.awaited.replace((towards(action), now))
         };
-        if let Some((_, at)) = before.filter(|(before, at)| before == action && now - at < GRACE) {
+        // Asking twice for an end is asking once; only what brings something up must not be done twice.
+        let again =
+            |(before, at): &(&str, Moment)| *before == "running" && towards(action) == "running" && now - at < GRACE;
+        if let Some((_, at)) = before.filter(again) {
             let ago = (now - at) / SECOND;
-            self.violated(Rule::OncePerGrace, format!("{worker}: {action}, which was done {ago} s ago"));
+            self.violated(Rule::OncePerGrace, format!("{worker}: {action}, which was asked for {ago} s ago"));
         }
     }
 
@@ -305,6 +312,8 @@ impl Monitor {
         if let Some(known) = self.facts().workers.get_mut(worker) {
             // Only what goes against a wish that no operation is at any more.
             let settled = known.user_wished.is_none_or(|at| now - at > OPERATION_TAKES);
+            // What was asked for before is not awaited any more.
+            known.awaited = None;
             known.by_hand = hand.filter(|_| known.desired == "running" && settled).map(|hand| (hand, now));
         }
     }
@@ -352,6 +361,15 @@ impl Monitor {
     pub(crate) fn unpublished(&self) -> Vec<String> {
         let facts = self.facts();
         facts.committed.difference(&facts.published).cloned().collect()
+    }
+}
+
+/// Where an action, or a wish, leads.
+fn towards(name: &str) -> &'static str {
+    match name {
+        "launch" | "start" | "relaunch" | "running" => "running",
+        "stop" | "stopped" => "stopped",
+        _ => "terminated",
     }
 }
 

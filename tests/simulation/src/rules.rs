@@ -19,7 +19,7 @@ pub enum Rule {
     HandRespected,
     /// What others wrote is not overwritten: a version only rises, and an event stays as it is.
     NothingOverwritten,
-    /// What is awaited is not done again, unless something says that it failed.
+    /// A launch or a start that is awaited is not made again, unless something says that it failed.
     OncePerGrace,
     /// One at a time judges a worker.
     JudgedOneAtATime,

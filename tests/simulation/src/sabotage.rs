@@ -22,7 +22,8 @@ pub enum Sabotage {
     NoVersions,
     /// An instance that was missed once counts as missed long ago.
     OneMissIsEnough,
-    /// No index shows an operation of a worker: what is under way is not seen, and grace is all that protects.
+    /// No index shows an operation of a worker, and none is remembered: what is under way is not seen, and grace is
+    /// all that protects.
     OperationsUnseen,
     /// The same, and nothing is awaited after a launch or a start.
     NoGrace,
@@ -91,6 +92,13 @@ impl Sabotage {
                 if item.sk == "WORKER" && item.attributes.contains_key("missing_since") {
                     let long_ago = Sim::timestamp(now() - crate::executor::HOUR).to_string();
                     item.attributes.insert("missing_since".into(), long_ago.into());
+                }
+                Write::Put(item, condition)
+            }
+            (Self::OperationsUnseen | Self::NoGrace, Write::Put(mut item, condition)) if item.sk == "DUE#power" => {
+                let last = item.attributes.get_mut("record").and_then(|record| record.get_mut("last_action"));
+                if let Some(last) = last.and_then(serde_json::Value::as_object_mut) {
+                    last.remove("operation");
                 }
                 Write::Put(item, condition)
             }

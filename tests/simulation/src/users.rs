@@ -21,7 +21,7 @@ use crate::controllers::PERSON;
 use crate::executor::{HOUR, MINUTE, Moment, SECOND};
 use crate::world::{ACCOUNT, World};
 
-/// How long a request may take. Source: app::context, `REQUEST_TIME_LIMIT`.
+/// How long a request may take. Source: `app::context::REQUEST_TIME_LIMIT`.
 const REQUEST_TIME_LIMIT: Moment = 20 * SECOND;
 /// Workers that somebody makes one after the other in one place of the fleet.
 const WORKERS_OF_A_SLOT: u32 = 6;
@@ -79,11 +79,11 @@ where
     for _ in 0..TRIES {
         // Some do not wait for the answer: the same request twice at once.
         if world.sim.chance(0.05) {
-            let hasty = request(world, call(world.clone(), asked.clone()));
-            let again = request(world, call(world.clone(), asked.clone()));
+            let hasty = request(world, Box::pin(call(world.clone(), asked.clone())));
+            let again = request(world, Box::pin(call(world.clone(), asked.clone())));
             let _ = futures::join!(hasty, again);
         }
-        match request(world, call(world.clone(), asked.clone())).await {
+        match request(world, Box::pin(call(world.clone(), asked.clone()))).await {
             Some(Ok(operation)) => {
                 world.sim.note(|| format!("user: {what} is {} of {:?}", operation.id, operation.target));
                 return Some(operation);
@@ -236,7 +236,7 @@ async fn update(world: &Arc<World>, id: WorkerId) {
     }
     let asked = asked(world, "update");
     let call = world.clone();
-    request(world, async move { update_worker(&call.ctx, &asked, id, update).await.map(|_| ()) }).await;
+    request(world, Box::pin(async move { update_worker(&call.ctx, &asked, id, update).await.map(|_| ()) })).await;
 }
 
 /// When the weather has cleared up, some wish once more: that must come true.

@@ -183,7 +183,8 @@ impl Case<'_> {
         if self.now < until {
             let judged = power::decide(self.worker, self.evidence, self.policies.power, self.now);
             if judged.action == Action::Stop {
-                return judged;
+                let idle_since = judged.idle_since;
+                return PowerDecision { idle_since, ..self.attempt(Action::Stop, &judged.reason) };
             }
             let first = judged.next_action_at.is_none_or(|at| until < at);
             let next_action_at = if first { Some(until) } else { judged.next_action_at };

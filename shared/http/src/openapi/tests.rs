@@ -94,6 +94,8 @@ fn the_endpoints_and_who_may_call_them() {
     insta::assert_snapshot!(table.join("\n"), @"
     POST /api/workers -> create-worker, admin, 202 400 401 403 409 413 415 422 503
     POST /api/workers/import -> import-workers, admin, 202 400 401 403 409 413 415 422 503
+    POST /api/discovered-instances/refresh -> discover-workers, admin, 200 400 401 403 409 429 503
+    GET /api/discovered-instances -> list-discovered-instances, manager, 200 400 401 403 422 503
     GET /api/workers -> list-workers, user, 200 400 401 403 422 503
     GET /api/workers/{worker_id} -> get-worker, user, 200 401 403 404 503
     PATCH /api/workers/{worker_id} -> update-worker, manager, 200 400 401 403 404 409 412 413 415 422 503

@@ -7,13 +7,8 @@ const SEEDS_MAX: u64 = 60;
 
 /// Runs seeds until that rule, or one of those, is broken.
 fn is_found(sabotage: Sabotage, rules: &[Rule]) {
-    is_found_with(3, sabotage, rules);
-}
-
-/// The same, with so many workers at a time.
-fn is_found_with(workers: u32, sabotage: Sabotage, rules: &[Rule]) {
     for seed in 0..SEEDS_MAX {
-        let outcome = simulate(Plan { sabotage, workers, ..Plan::of(seed) });
+        let outcome = simulate(Plan { sabotage, ..Plan::of(seed) });
         if outcome.violations.iter().any(|violation| rules.contains(&violation.rule)) {
             return;
         }
@@ -52,7 +47,7 @@ fn grace_alone_keeps_from_doing_again_what_is_on_its_way_and_not_seen() {
 
 #[test]
 fn without_grace_what_is_on_its_way_is_done_again() {
-    is_found_with(10, Sabotage::NoGrace, &[Rule::OncePerGrace]);
+    is_found(Sabotage::NoGrace, &[Rule::OncePerGrace]);
 }
 
 #[test]

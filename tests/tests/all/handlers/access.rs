@@ -51,6 +51,8 @@ async fn a_route_lets_in_its_least_role_and_those_above_and_nobody_else() {
     function                nobody  user manager admin
     create-worker              401   403   403   202
     import-workers             401   403   403   202
+    discover-workers           401   403   403   200
+    list-discovered-instances   401   403   200   200
     list-workers               401   200   200   200
     get-worker                 401   200   200   200
     update-worker              401   403   200   200

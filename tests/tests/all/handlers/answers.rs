@@ -96,18 +96,58 @@ async fn a_workers_power() {
     let api = TestApi::new().await;
     assert_json_snapshot!(api.get(&format!("/api/workers/{WORKER}/power")).as_user().await.json(), @r#"
     {
+      "attempts": 0,
+      "conditions": [
+        {
+          "holds": true,
+          "name": "launched",
+          "since": "2026-03-02T08:55:00.000Z"
+        },
+        {
+          "holds": true,
+          "name": "registered",
+          "since": "2026-03-02T08:55:00.000Z"
+        },
+        {
+          "holds": true,
+          "name": "ready",
+          "since": "2026-03-02T08:55:00.000Z"
+        },
+        {
+          "holds": true,
+          "name": "licensed",
+          "since": "2026-03-02T08:55:00.000Z"
+        },
+        {
+          "holds": true,
+          "name": "drifted",
+          "since": "2026-03-02T08:55:00.000Z"
+        }
+      ],
       "decided_at": "2026-03-02T08:55:00.000Z",
       "decision": "wait",
       "decision_reason": "No lab runs and nobody has used it since 2026-03-02 08:20 UTC (last stop_lab). It is stopped at 2026-03-02 09:50 UTC if that stays so.",
       "desired_state": "running",
+      "drift": [
+        {
+          "is": "old=",
+          "name": "tags",
+          "since": "2026-03-02T08:55:00.000Z",
+          "treatment": "healed",
+          "was": "old=yes"
+        }
+      ],
       "hold": null,
       "idle_policy": {
         "enabled": true,
         "timeout_minutes": 90
       },
       "idle_since": "2026-03-02T08:20:00.000Z",
+      "last_action": null,
+      "last_action_at": null,
       "last_activity": "stop_lab",
       "last_activity_at": "2026-03-02T08:20:00.000Z",
+      "last_failure": null,
       "last_read_at": "2026-03-02T08:55:00.000Z",
       "next_action": "stop",
       "next_action_at": "2026-03-02T09:50:00.000Z",

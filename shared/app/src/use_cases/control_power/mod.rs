@@ -73,7 +73,8 @@ impl<'a> Judgement<'a> {
     pub async fn judge(&self, id: WorkerId) -> Result<(), AppError> {
         let due = self.due.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         match due {
-            Some((due, Some(worker))) => control_or_defer(self.ctx, self.ec2, worker, &due, &self.seen).await,
+            // All that may be done for a worker is in this future: too much for the stacks of those that wait for it.
+            Some((due, Some(worker))) => Box::pin(control_or_defer(self.ctx, self.ec2, worker, &due, &self.seen)).await,
             Some((_, None)) => self.ctx.store.drop_power(id).await,
             None => Ok(()),
         }

@@ -83,11 +83,11 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       stopped by hand -> wait [then start at 2026-09-22 02:18 UTC]: It was stopped outside CML Cloud Manager at 2026-09-21 14:18 UTC, and is left so until 2026-09-22 02:18 UTC, or until somebody starts it.
       taken down by its host -> start: Its host took it down. Created by ada.
       lost to its host -> relaunch: It was lost to its host, and what was on it with it.
-      ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with.  Mend that and start it again.
-      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
-      gone from EC2 -> ask: Its instance is gone, and nobody here asked for it, with all that was on it, though it is wanted running.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with. Mend that and start it again.
+      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      gone from EC2 -> ask: EC2 has its instance no more, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted running, with an operation under way
-      pending, provisioning, stopping, stopped, starting, terminating, terminated, failed, unknown, never launched, launch open, stopped by hand, stopping by hand, taken down by its host, lost to its host, ended for what it was launched with, terminated by hand, gone from EC2 -> wait: It is being started: an operation is under way. Created by ada.
+      pending, provisioning, stopping, stopped, starting, terminating, terminated, failed, unknown, never launched, launch open, stopped by hand, stopping by hand, taken down by its host, lost to its host, ended for what it was launched with, terminated by hand, gone from EC2 -> wait: An operation on it is under way. Created by ada.
       running, started by hand -> wait [then stop at 2026-09-21 15:13 UTC]: No lab runs and nobody has used it since 2026-09-21 14:13 UTC (its start). It is stopped at 2026-09-21 15:13 UTC if that stays so.
     wanted running, thirteen hours later
       pending, never launched, launch open -> launch: It is wanted running, and has no instance.
@@ -103,9 +103,9 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       stopped by hand -> start: It was stopped outside CML Cloud Manager at 2026-09-21 14:18 UTC, and was left so for 12 hours.
       taken down by its host -> start: Its host took it down. Created by ada.
       lost to its host -> relaunch: It was lost to its host, and what was on it with it.
-      ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with.  Mend that and start it again.
-      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
-      gone from EC2 -> ask: Its instance is gone, and nobody here asked for it, with all that was on it, though it is wanted running.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with. Mend that and start it again.
+      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      gone from EC2 -> ask: EC2 has its instance no more, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted stopped, ten minutes later
       pending, launch open -> wait: EC2 is asked what came of its launch, which is not wanted any more.
       provisioning, starting -> wait: It boots since 2026-09-21 14:13 UTC. Created by ada.
@@ -113,14 +113,14 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       stopping, stopping by hand -> wait: It is stopping. Created by ada.
       stopped, stopped by hand, taken down by its host -> none: Stopped, as wished. Created by ada.
       terminating -> wait: It is terminating. Created by ada.
-      terminated, gone from EC2 -> ask: Its instance is gone, and nobody here asked for it, with all that was on it, though it is wanted stopped.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      terminated, gone from EC2 -> ask: EC2 has its instance no more, with all that was on it, though it is wanted stopped. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
       failed, lost to its host, ended for what it was launched with -> none: It has no instance, and is launched when it is started. Created by ada.
       unknown -> wait: EC2 reports a state that this version does not know; nothing is done about it.
       never launched -> none: It was never launched, and is not wanted running.
       started by hand -> wait [then stop at 2026-09-21 15:13 UTC]: It was started outside CML Cloud Manager at 2026-09-21 14:18 UTC, and is left so until 2026-09-22 02:18 UTC. No lab runs and nobody has used it since 2026-09-21 14:13 UTC (its start). It is stopped at 2026-09-21 15:13 UTC if that stays so.
-      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted stopped.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted stopped. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted stopped, with an operation under way
-      pending, provisioning, running, stopping, starting, terminating, terminated, failed, unknown, never launched, launch open, stopping by hand, lost to its host, ended for what it was launched with, started by hand, terminated by hand, gone from EC2 -> wait: It is being stopped: an operation is under way. Created by ada.
+      pending, provisioning, running, stopping, starting, terminating, terminated, failed, unknown, never launched, launch open, stopping by hand, lost to its host, ended for what it was launched with, started by hand, terminated by hand, gone from EC2 -> wait: An operation on it is under way. Created by ada.
       stopped, stopped by hand, taken down by its host -> none: Stopped, as wished. Created by ada.
     wanted stopped, thirteen hours later
       pending, launch open -> wait: EC2 is asked what came of its launch, which is not wanted any more.
@@ -130,12 +130,12 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       stopped, stopped by hand, taken down by its host -> none: Stopped, as wished. Created by ada.
       starting -> investigate: It is starting since 2026-09-21 14:13 UTC. 20 minutes are enough as a rule: look at its console output.
       terminating -> wait: It is terminating. Created by ada.
-      terminated, gone from EC2 -> ask: Its instance is gone, and nobody here asked for it, with all that was on it, though it is wanted stopped.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      terminated, gone from EC2 -> ask: EC2 has its instance no more, with all that was on it, though it is wanted stopped. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
       failed, lost to its host, ended for what it was launched with -> none: It has no instance, and is launched when it is started. Created by ada.
       unknown -> wait: EC2 reports a state that this version does not know; nothing is done about it.
       never launched -> none: It was never launched, and is not wanted running.
       started by hand -> stop: It was started outside CML Cloud Manager at 2026-09-21 14:18 UTC, and was left so for 12 hours.
-      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted stopped.  It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
+      terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted stopped. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted terminated, ten minutes later
       pending, never launched, launch open -> terminate: It is wanted gone, and is pending.
       provisioning -> terminate: It is wanted gone, and is provisioning.
@@ -148,7 +148,7 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       failed, lost to its host, ended for what it was launched with -> terminate: It is wanted gone, and is failed.
       unknown -> terminate: It is wanted gone, and is unknown.
     wanted terminated, with an operation under way
-      pending, provisioning, running, stopping, stopped, starting, terminating, failed, unknown, never launched, launch open, stopped by hand, stopping by hand, taken down by its host, lost to its host, ended for what it was launched with, started by hand -> wait: It is being terminated: an operation is under way. Created by ada.
+      pending, provisioning, running, stopping, stopped, starting, terminating, failed, unknown, never launched, launch open, stopped by hand, stopping by hand, taken down by its host, lost to its host, ended for what it was launched with, started by hand -> wait: An operation on it is under way. Created by ada.
       terminated, terminated by hand, gone from EC2 -> forget: Gone, as wished. Created by ada.
     wanted terminated, thirteen hours later
       pending, never launched, launch open -> terminate: It is wanted gone, and is pending.
