@@ -46,10 +46,13 @@ impl Backup {
     }
 }
 
+/// The folder of all backups' files.
+pub const BACKUPS_FOLDER: &str = "backups";
+
 /// Where the file of a backup is kept.
 #[must_use]
 pub fn file_key(id: BackupId) -> String {
-    format!("backups/{id}.yaml")
+    format!("{BACKUPS_FOLDER}/{id}.yaml")
 }
 
 /// How long backups are kept.

@@ -6,7 +6,7 @@ use domain::Role;
 use futures::future::BoxFuture;
 
 use app::context::REQUEST_TIME_LIMIT;
-use app::ports::{Queue, Sealed};
+use app::ports::{FileKind, Queue, Sealed};
 use app::topology::TOPOLOGY_MAX_BYTES;
 
 use crate::api::Api;
@@ -87,9 +87,9 @@ pub enum Port {
     /// Reads and deletes licence tokens.
     TokensUse,
     /// Reads topologies and backups.
-    FilesRead,
+    FilesRead(FileKind),
     /// Writes and deletes them.
-    FilesWrite,
+    FilesWrite(FileKind),
     /// Notes the use of API keys and of nonces, and nothing else in the table.
     CredentialUse,
     /// Sends people to the issuer, and fetches and revokes their tokens there.
