@@ -10,8 +10,9 @@ use app::ports::{FileKind, Queue, Sealed};
 use app::topology::TOPOLOGY_MAX_BYTES;
 
 use crate::api::Api;
+use crate::caller::Via;
 use crate::problem::Problem;
-use crate::request::{BODY_MAX_BYTES, Request, Via};
+use crate::request::{BODY_MAX_BYTES, Request};
 use crate::response::Response;
 
 /// One Lambda function: an endpoint or a consumer.

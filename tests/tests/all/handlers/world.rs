@@ -23,7 +23,7 @@ use cml::CmlClient;
 use domain::metrics::CmlReading;
 use domain::{SignedDuration, Timestamp, WorkerId};
 use functions::World;
-use http_api::auth::Authenticator;
+use http_api::token::Authenticator;
 use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME, RunningInstance};
 use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
 use local_state::Documents;
