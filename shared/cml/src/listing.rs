@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::auth::Session;
 use crate::call::Call;
 use crate::errors::malformed;
-use crate::labs;
+use crate::lab;
 
 const TILES: &str = "GET /populate_lab_tiles";
 /// Tiles hold every topology without its configurations: some 100 kB for a large lab.
@@ -30,7 +30,7 @@ pub(crate) async fn all(session: &Session<'_>) -> Result<LabListing, CmlError> {
         Err(error) if only_this_call(&error) => BTreeMap::new(),
         tiles => tiles?,
     };
-    let mut ids = labs::ids(session).await?;
+    let mut ids = lab::ids(session).await?;
     ids.sort_unstable();
     ids.dedup();
     let mut listing = LabListing::default();
@@ -61,7 +61,7 @@ type Alone = (String, Result<CmlLab, CmlError>);
 
 /// One lab by itself. What concerns the controller ends the whole reading.
 async fn one(session: &Session<'_>, id: String) -> Result<Alone, CmlError> {
-    let lab = labs::one(session, &id).await;
+    let lab = lab::one(session, &id).await;
     match lab {
         Err(error) if !only_this_call(&error) => Err(error),
         lab => Ok((id, lab)),
@@ -99,6 +99,6 @@ struct Tile(Option<CmlLab>);
 
 impl From<Value> for Tile {
     fn from(tile: Value) -> Self {
-        Self(labs::lab(&tile).filter(|lab| lab.state.is_some()))
+        Self(lab::lab(&tile).filter(|lab| lab.state.is_some()))
     }
 }
