@@ -27,7 +27,7 @@ const ONE_BY_ONE: usize = 500;
 pub(crate) async fn all(session: &Session<'_>) -> Result<LabListing, CmlError> {
     // The ids last: a lab made in between is read by itself, one deleted in between is left out.
     let mut tiles = match tiles(session).await {
-        Err(error) if only_this_call(&error) => BTreeMap::new(),
+        Err(error) if is_of_tiles_alone(&error) => BTreeMap::new(),
         tiles => tiles?,
     };
     let mut ids = lab::ids(session).await?;
@@ -68,6 +68,12 @@ async fn one(session: &Session<'_>, id: String) -> Result<Alone, CmlError> {
     }
 }
 
+/// There are no tiles, for whatever reason, but nothing says that the controller is away or another: a large answer
+/// may take too long where small ones do not, and the ids tell.
+fn is_of_tiles_alone(error: &CmlError) -> bool {
+    error.operation == TILES && error.kind != CmlErrorKind::CertificateChanged
+}
+
 /// The controller is there and refuses, or cannot do, this one thing.
 fn only_this_call(error: &CmlError) -> bool {
     match error.kind {
@@ -79,7 +85,7 @@ fn only_this_call(error: &CmlError) -> bool {
 }
 
 async fn tiles(session: &Session<'_>) -> Result<BTreeMap<String, CmlLab>, CmlError> {
-    let answer = session.bytes_up_to(TILES_BYTES, &Call::new(TILES)?).await?;
+    let answer = session.bytes_up_to(TILES_BYTES, &Call::new(TILES)?.bulk()).await?;
     let tiles: Tiles = serde_json::from_slice(&answer)
         .map_err(|error| malformed(TILES, format!("its answer is not one of lab tiles (line {})", error.line())))?;
     let right = |(id, Tile(lab)): (String, Tile)| lab.filter(|lab| lab.id == id).map(|lab| (id, lab));

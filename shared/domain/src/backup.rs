@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::actor::Actor;
 use crate::id::{BackupId, LabId, WorkerId};
+use crate::lab::LabLook;
 
 /// A lab as it was saved. It outlives the lab and the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Backup {
     pub made_by: Actor,
     /// Nodes, by label, of which the file has what was stored before instead of what runs, and why.
     pub not_extracted: Vec<(String, String)>,
+    /// How CML showed the lab when it was downloaded.
+    pub lab_look: LabLook,
     /// From when on it may be dropped. The newest of a lab stays all the same.
     pub expires_at: Timestamp,
 }
@@ -116,6 +119,7 @@ mod tests {
             made_at,
             made_by: Actor::Aws,
             not_extracted: vec![],
+            lab_look: LabLook::default(),
             expires_at: RETENTION.expiry(made_at),
         }
     }

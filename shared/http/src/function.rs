@@ -89,8 +89,10 @@ pub enum Port {
     TokensUse,
     /// Reads topologies and backups.
     FilesRead(FileKind),
-    /// Writes and deletes them.
+    /// Keeps them.
     FilesWrite(FileKind),
+    /// Deletes them.
+    FilesDelete(FileKind),
     /// Notes the use of API keys and of nonces, and nothing else in the table.
     CredentialUse,
     /// Sends people to the issuer, and fetches and revokes their tokens there.

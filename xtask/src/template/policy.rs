@@ -102,9 +102,8 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
                 statements.push(on_secrets(*port));
             }
             Port::FilesRead(kind) => statements.push(on_files("Read", &["s3:GetObject"], *kind)),
-            Port::FilesWrite(kind) => {
-                statements.push(on_files("Keep", &["s3:PutObject", "s3:DeleteObject"], *kind));
-            }
+            Port::FilesWrite(kind) => statements.push(on_files("Keep", &["s3:PutObject"], *kind)),
+            Port::FilesDelete(kind) => statements.push(on_files("Delete", &["s3:DeleteObject"], *kind)),
             Port::CredentialUse => statements.push(
                 Statement::new("NoteCredentialUse", &["dynamodb:PutItem"], vec![reference("TableArn")])
                     .condition(json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["USE#*"] } })),
@@ -255,12 +254,13 @@ fn on_files(verb: &str, actions: &[&'static str], kind: FileKind) -> Statement {
 
 /// Credentials and licence tokens, each kind below a prefix of its own.
 fn on_secrets(port: Port) -> Statement {
-    let read = "secretsmanager:GetSecretValue";
-    let write: &[&'static str] = &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"];
+    let (read, delete) = ("secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret");
+    let (put, create) = ("secretsmanager:PutSecretValue", "secretsmanager:CreateSecret");
     let (sid, actions, kind): (_, &[&'static str], _) = match port {
-        Port::TokensUse => ("UseTokens", &[read, "secretsmanager:DeleteSecret"], "license-tokens"),
-        Port::TokensWrite => ("KeepTokens", write, "license-tokens"),
-        Port::SecretsWrite => ("SetCredentials", write, "cml-credentials"),
+        Port::TokensUse => ("UseTokens", &[read, delete], "license-tokens"),
+        Port::TokensWrite => ("KeepTokens", &[put, create, delete], "license-tokens"),
+        // What is set already is not written again, and the pair in use until now is kept.
+        Port::SecretsWrite => ("SetCredentials", &[read, put, create], "cml-credentials"),
         _ => ("ReadCredentials", &[read], "cml-credentials"),
     };
     let arn = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}";

@@ -6,6 +6,7 @@ use domain::{InstanceId, OperationId, Place, SignedDuration, Timestamp, WorkerId
 use serde::{Deserialize, Serialize};
 
 use super::due_item::{self, PowerDue};
+use super::endings::{Ending, ending_item};
 use super::operation_item::operation_item;
 use super::worker_item::{event_items, worker_item};
 use super::{Store, keys, record};
@@ -48,6 +49,8 @@ pub struct Commit {
     pub user_data: Option<(WorkerId, String)>,
     /// The instance that this worker alone may stand for.
     pub claim: Option<(Place, InstanceId, WorkerId)>,
+    /// The worker that this operation ends, in place of one of this version; 0 where there was none.
+    pub ending: Option<(WorkerId, u64)>,
     /// The key under which the request came, and machine time now.
     pub idempotency: Option<(IdempotencyRecord, Timestamp)>,
 }
@@ -106,6 +109,9 @@ impl Store {
             writes
                 .push((Guard::Free, Write::Put(operation_item(operation, operation_retention), Condition::NotExists)));
             writes.push((Guard::Free, Write::Put(due, Condition::None)));
+        }
+        if let (Some((worker, before)), Some(operation)) = (commit.ending, &commit.operation) {
+            writes.push((Guard::Worker, ending_write(worker, before, operation.id)));
         }
         if let Some(power) = &commit.power {
             writes.push((Guard::Free, Write::Put(due_item::power_item(power), Condition::None)));
@@ -176,6 +182,11 @@ fn refused(guards: &[Guard], failed: &[usize]) -> CommitError {
 fn snapshot_write(worker: &Worker, expected_version: u64) -> Write {
     let condition = if expected_version == 0 { Condition::NotExists } else { Condition::Version(expected_version) };
     Write::Put(worker_item(worker), condition)
+}
+
+fn ending_write(worker: WorkerId, before: u64, operation_id: OperationId) -> Write {
+    let condition = if before == 0 { Condition::NotExists } else { Condition::Version(before) };
+    Write::Put(ending_item(worker, &Ending { operation_id, version: before + 1 }), condition)
 }
 
 fn claim_item(place: &Place, instance: &InstanceId, worker: WorkerId) -> Item {

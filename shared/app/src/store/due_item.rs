@@ -57,6 +57,9 @@ pub struct PowerDue {
     pub due_at: Timestamp,
     /// What was decided last, and when.
     pub decided: Option<(Timestamp, PowerDecision)>,
+    /// The stretch of idleness, by its begin, that people in CML were told of last: the notice is there until it is
+    /// taken away, also after the stop and the next start.
+    pub told_of: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +72,7 @@ struct PowerRecord {
     reason: Option<String>,
     idle_since: Option<Timestamp>,
     next_action_at: Option<Timestamp>,
+    told_of: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,6 +108,7 @@ pub(super) fn power_item(due: &PowerDue) -> Item {
         reason: decision.map(|d| d.reason.clone()),
         idle_since: decision.and_then(|d| d.idle_since),
         next_action_at: decision.and_then(|d| d.next_action_at),
+        told_of: due.told_of,
     };
     let item = item(keys::worker_due(due.worker_id), DueKind::Power, &id, due.due_at, &record);
     Item { version: Some(due.version), ..item }
@@ -130,6 +135,7 @@ pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
         version: item.version.unwrap_or(0),
         due_at: record.due_at,
         decided,
+        told_of: record.told_of,
     })
 }
 
@@ -152,7 +158,8 @@ impl PowerDue {
     /// Due now, whatever was decided before.
     #[must_use]
     pub fn hurried(worker_id: WorkerId, before: Option<Self>, now: Timestamp) -> Self {
-        let (version, decided) = before.map_or((0, None), |due| (due.version, due.decided));
-        Self { worker_id, version: version + 1, due_at: now, decided }
+        let never = Self { worker_id, version: 0, due_at: now, decided: None, told_of: None };
+        let before = before.unwrap_or(never);
+        Self { version: before.version + 1, due_at: now, ..before }
     }
 }

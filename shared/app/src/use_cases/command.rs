@@ -83,26 +83,40 @@ pub async fn start(
         return Ok(done);
     }
     for _ in 0..JUDGE_ATTEMPTS {
-        let worker = ctx.store.worker(id).await?;
-        check_version(asked, &worker)?;
-        let now = ctx.now();
-        let events = command(&worker, wish)?;
-        let operation = new_operation(ctx, task(&worker), Some(id), asked);
-        let change = Change::of(&worker, events, asked.actor.clone(), now);
-        let mut commit = Commit {
-            unchanged: change.is_none().then_some((id, worker.version)),
-            change,
-            // A lost due item is restored by any command.
-            power: Some(PowerDue::hurried(id, ctx.store.power(id).await?, now)),
-            ..Commit::default()
-        };
-        match record_and_send(ctx, &mut commit, &operation, asked).await {
+        match try_start(ctx, asked, id, wish, &task, Commit::default()).await {
             Err(CommitError::WorkerChanged | CommitError::Contended) => {}
-            Err(error) => return Err(into_app_error(error)),
-            Ok(operation) => return Ok(operation),
+            other => return other.map_err(into_app_error),
         }
     }
     Err(AppError::Busy(id))
+}
+
+/// One attempt of [`start`]: with `commit`, or not at all.
+///
+/// # Errors
+/// As [`start`], or somebody changed the worker meanwhile.
+pub(super) async fn try_start(
+    ctx: &Context,
+    asked: &Asked,
+    id: WorkerId,
+    wish: &Command,
+    task: &(impl Fn(&Worker) -> Task + Send + Sync),
+    commit: Commit,
+) -> Result<Operation, CommitError> {
+    let worker = ctx.store.worker(id).await?;
+    check_version(asked, &worker)?;
+    let now = ctx.now();
+    let events = command(&worker, wish).map_err(AppError::from)?;
+    let operation = new_operation(ctx, task(&worker), Some(id), asked);
+    let change = Change::of(&worker, events, asked.actor.clone(), now);
+    let mut commit = Commit {
+        unchanged: change.is_none().then_some((id, worker.version)),
+        change,
+        // A lost due item is restored by any command.
+        power: Some(PowerDue::hurried(id, ctx.store.power(id).await?, now)),
+        ..commit
+    };
+    record_and_send(ctx, &mut commit, &operation, asked).await
 }
 
 /// Records something new together with its operation, and sends that on its way.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::instance::InstanceObservation;
 use domain::operation::cml::NoticeTask;
+use domain::operation::work::Work;
 use domain::operation::{Operation, Task};
 use domain::power::{Evidence, NoticeStep, PowerAction, PowerDecision, STOP_NOTICE_LABEL, decide, stop_notice};
 use domain::worker::observe::{Seen, observe_instance};
@@ -16,8 +17,8 @@ use super::change::observe;
 use super::command::{Asked, IdempotencyKey, new_operation, replay, start_new};
 use super::dispatch_power::power_message;
 use super::instance::{absence_is_credible, look};
-use super::retire_worker::retirement_under_way;
-use super::worker_commands::{stop_worker, terminate_worker};
+use super::retire_worker::{retire_worker, retirement_under_way};
+use super::worker_commands::stop_worker;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::{CollectCml, Message};
@@ -137,6 +138,8 @@ async fn control_one(
 ) -> Result<(), AppError> {
     let worker = record_state(ctx, ec2, worker, seen).await?;
     if worker.status.is_final() {
+        // Before it is judged for the last time: what fails here is done again.
+        ctx.store.drop_labs(worker.id).await?;
         return ctx.store.drop_power(worker.id).await;
     }
     let evidence = evidence(ctx, &worker).await?;
@@ -152,16 +155,21 @@ async fn control_one(
         // The stop made it due at once; this judgement is newer than that.
         version += 1;
     }
-    if let Err(error) = tell(ctx, &worker, due.decided.as_ref(), &decision, &evidence, now).await {
-        // A notice is a courtesy: without it the worker is stopped all the same.
-        tracing::warn!(worker_id = %worker.id, %error, "people in CML are not told");
-    }
+    let told_of = match tell(ctx, &worker, due, &decision, &evidence, now).await {
+        Ok(told_of) => told_of,
+        Err(error) => {
+            // A notice is a courtesy: without it the worker is stopped all the same.
+            tracing::warn!(worker_id = %worker.id, %error, "people in CML are not told");
+            due.told_of
+        }
+    };
     tracing::info!(
         worker_id = %worker.id, action = decision.action.name(), reason = decision.reason,
         running_nodes = evidence.running_nodes, "power judged"
     );
     let due_at = decision.next_check_at;
-    let judged = PowerDue { worker_id: worker.id, version: version + 1, due_at, decided: Some((now, decision)) };
+    let judged =
+        PowerDue { worker_id: worker.id, version: version + 1, due_at, decided: Some((now, decision)), told_of };
     ctx.store.save_power(&judged).await
 }
 
@@ -170,51 +178,57 @@ fn moves_instance(operation: &Operation) -> bool {
     matches!(operation.task, Task::RetireWorker(_)) || Queue::of(&operation.task) != Queue::CmlOperations
 }
 
-/// Tells people in CML of a stop that is near, once in each stretch of idleness, or that it was called off.
+/// Tells people in CML of a stop that is near, once in each stretch of idleness, or that it was called off. The
+/// stretch that they are told of from now on.
 async fn tell(
     ctx: &Context,
     worker: &Worker,
-    before: Option<&(Timestamp, PowerDecision)>,
+    due: &PowerDue,
     decision: &PowerDecision,
     evidence: &Evidence,
     now: Timestamp,
-) -> Result<(), AppError> {
+) -> Result<Option<Timestamp>, AppError> {
     if ctx.settings.safe_mode || worker.certificate_sha256.is_none() || worker.status != WorkerStatus::Running {
-        return Ok(());
+        return Ok(due.told_of);
     }
-    let (content, stretch) = match stop_notice(before, decision, evidence, &ctx.settings.power, now) {
-        NoticeStep::Leave => return Ok(()),
-        NoticeStep::Post(content) => (Some(content), decision.idle_since),
-        NoticeStep::Withdraw => (None, before.and_then(|(_, before)| before.idle_since)),
+    let (said, content, told_of) = match stop_notice(due.told_of, decision, evidence, &ctx.settings.power, now) {
+        NoticeStep::Leave => return Ok(due.told_of),
+        NoticeStep::Post(content) => ("post", Some(content), decision.idle_since),
+        NoticeStep::Withdraw => ("withdraw", None, None),
     };
-    let said = if content.is_some() { "post" } else { "withdraw" };
-    let stretch = format!("{} {said} {}", worker.id, stretch.map(|at| at.to_string()).unwrap_or_default());
-    let key = Some(IdempotencyKey::new("control-power", "post-notice", &stretch, b""));
+    // The same judgement, made again because it could not be written down, tells nobody twice.
+    let judged = due.decided.as_ref().map(|(at, _)| at.to_string()).unwrap_or_default();
+    let key = Some(IdempotencyKey::new("control-power", "post-notice", &format!("{} {said} {judged}", worker.id), b""));
     let asked = Asked { key, ..Asked::by(Actor::idle_shutdown()) };
-    if replay(ctx, &asked).await?.is_some() {
-        return Ok(());
+    if replay(ctx, &asked).await?.is_none() {
+        let task = Task::PostNotice(NoticeTask { label: STOP_NOTICE_LABEL.into(), content });
+        let operation = new_operation(ctx, task, Some(worker.id), &asked);
+        start_new(ctx, Commit::default(), operation, &asked).await?;
     }
-    let task = Task::PostNotice(NoticeTask { label: STOP_NOTICE_LABEL.into(), content });
-    let operation = new_operation(ctx, task, Some(worker.id), &asked);
-    start_new(ctx, Commit::default(), operation, &asked).await?;
-    Ok(())
+    Ok(told_of)
 }
 
 async fn evidence(ctx: &Context, worker: &Worker) -> Result<Evidence, AppError> {
     let readings: CmlReadings = ctx.store.latest(worker.id).await?.unwrap_or_default();
-    // Only where the state is not the wish does it matter whether somebody is at it.
+    // Only where the state is not the wish, or nobody seems to use it, does it matter whether somebody is at it.
     let as_wished = matches!(
         (worker.desired, worker.status),
         (DesiredState::Running, WorkerStatus::Running) | (DesiredState::Stopped, WorkerStatus::Stopped)
     );
-    let operation_under_way = !as_wished && {
-        let newest = ctx.store.list_operations(Some(worker.id), NEWEST, None).await?.items;
-        newest.iter().any(|operation| !operation.status.is_final() && moves_instance(operation))
+    let may_be_idle = worker.status == WorkerStatus::Running && readings.cml.running_nodes == Some(0);
+    let newest = if as_wished && !may_be_idle {
+        Vec::new()
+    } else {
+        ctx.store.list_operations(Some(worker.id), NEWEST, None).await?.items
     };
+    let operation_under_way = !as_wished
+        && (retirement_under_way(ctx, worker.id).await?.is_some()
+            || newest.iter().any(|operation| !operation.status.is_final() && moves_instance(operation)));
     Ok(Evidence {
         read_at: readings.read_at,
         running_nodes: readings.cml.running_nodes,
         activity: readings.activity,
+        work: Work::shown_by(&newest),
         operation_under_way,
     })
 }
@@ -267,7 +281,8 @@ async fn act(ctx: &Context, worker: &Worker, decision: &mut PowerDecision) -> Re
     }
     let asked = Asked { if_match: Some(worker.version), ..Asked::by(Actor::idle_shutdown()) };
     let started = match decision.action {
-        PowerAction::Terminate => terminate_worker(ctx, &asked, worker.id).await,
+        // Only what was saved before, or given up by force, is terminated at once.
+        PowerAction::Terminate => retire_worker(ctx, &asked, worker.id).await,
         _ => stop_worker(ctx, &asked, worker.id, Some(&decision.reason)).await,
     };
     match started {

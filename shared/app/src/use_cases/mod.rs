@@ -48,5 +48,6 @@ pub mod run_cml_operation;
 pub mod run_operation;
 mod seen_page;
 pub mod set_cml_credentials;
+mod unfinished_imports;
 pub mod update_worker;
 pub mod worker_commands;

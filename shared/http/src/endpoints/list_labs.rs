@@ -12,6 +12,6 @@ use crate::wire::{LabList, LabView};
 pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Problem> {
     let person = request.caller()?.acting_person();
     let page = list_labs(&api.context, &person, request.limit()?, request.cursor()).await?;
-    let items = page.items.iter().map(|lab| LabView::new(lab, None)).collect();
+    let items = page.items.iter().map(LabView::listed).collect();
     Ok(Response::json(200, &LabList { items, next_cursor: page.next }))
 }

@@ -13,6 +13,6 @@ pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Pro
     let id = request.worker_id()?;
     let person = request.caller()?.acting_person();
     let page = list_worker_labs(&api.context, &person, id, request.limit()?, request.cursor()).await?;
-    let items = page.items.iter().map(|lab| LabView::new(lab, None)).collect();
+    let items = page.items.iter().map(LabView::listed).collect();
     Ok(Response::json(200, &LabList { items, next_cursor: page.next }))
 }

@@ -73,5 +73,5 @@ pub(super) const ROWS: &[Function] = &[
         "Delete a backup and its file.",
     )
     .zone(Zone::Cml)
-    .ports(&[Port::FilesWrite(FileKind::Backup), Port::Issuer, Port::TableRead, Port::TableWrite]),
+    .ports(&[Port::FilesDelete(FileKind::Backup), Port::Issuer, Port::TableRead, Port::TableWrite]),
 ];

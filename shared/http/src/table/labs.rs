@@ -78,6 +78,7 @@ pub(super) const ROWS: &[Function] = &[
     .query(TITLE)
     .zone(Zone::Cml)
     .ports(&[
+        Port::FilesDelete(FileKind::Topology),
         Port::FilesWrite(FileKind::Topology),
         Port::Issuer,
         Port::Send(Queue::CmlOperations),

@@ -22,7 +22,7 @@ pub struct LabView {
     pub title: String,
     /// Its description.
     pub description: Option<String>,
-    /// Its notes, in Markdown.
+    /// Its notes, in Markdown; null in lists, which would be too long with them.
     pub notes: Option<String>,
     /// What it shows: `DEFINED_ON_CORE`, `STARTED` or `STOPPED`.
     pub state: Option<String>,
@@ -146,6 +146,13 @@ impl From<UpdateLab> for LabEdit {
 }
 
 impl LabView {
+    /// The lab as an item of a list: as it was read last, and without its notes.
+    #[must_use]
+    pub fn listed(lab: &Lab) -> Self {
+        // 200 of them with notes would pass the 6 MB that Lambda answers with.
+        Self { notes: None, ..Self::new(lab, None) }
+    }
+
     /// The lab, with what its controller shows of it now, if it does.
     #[must_use]
     pub fn new(lab: &Lab, live: Option<LiveLab>) -> Self {

@@ -59,7 +59,8 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
         ],
         // To be told that a file is not there, and not that it may not be read.
         Port::FilesRead(_) => &["s3:GetObject", "s3:ListBucket"],
-        Port::FilesWrite(_) => &["s3:PutObject", "s3:DeleteObject"],
+        Port::FilesWrite(_) => &["s3:PutObject"],
+        Port::FilesDelete(_) => &["s3:DeleteObject"],
         Port::SecretsRead => &["secretsmanager:GetSecretValue"],
         Port::SecretsWrite | Port::TokensWrite => &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"],
         Port::TokensUse => &["secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret"],

@@ -16,6 +16,7 @@ mod licenses;
 mod log;
 mod pass_through;
 mod preconditions;
+mod recorded_errors;
 mod sessions;
 mod streams;
 mod test_api;

@@ -2,10 +2,14 @@
 
 mod acting;
 mod backups;
+mod ending;
+mod giving_up;
 mod importing;
 mod licenses;
 mod listing;
 mod notices;
 mod refusals;
+mod registered;
+mod renewals;
 mod retiring;
 mod world;
