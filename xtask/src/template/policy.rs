@@ -249,7 +249,7 @@ fn ec2(account: &str, resource: &str) -> Value {
 
 fn on_files(verb: &str, actions: &[&'static str], kind: FileKind) -> Statement {
     let folder = kind.folder();
-    Statement::new(format!("{verb}{}", logical(folder)), actions, vec![sub(&format!("${{FilesBucketArn}}/{folder}/*"))])
+    Statement::new(format!("{verb}{}", logical(folder)), actions, vec![sub(format!("${{FilesBucketArn}}/{folder}/*"))])
 }
 
 /// Credentials and licence tokens, each kind below a prefix of its own.

@@ -121,7 +121,8 @@ async fn control_or_defer(
     due: &PowerDue,
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
-    let result = control_one(ctx, ec2, worker, due, seen).await;
+    // On the heap: it has many ways to go, and is large.
+    let result = Box::pin(control_one(ctx, ec2, worker, due, seen)).await;
     if result.is_err() {
         let later = PowerDue { version: due.version + 1, due_at: ctx.now() + JUDGE_AGAIN_AFTER, ..due.clone() };
         ctx.store.save_power(&later).await?;

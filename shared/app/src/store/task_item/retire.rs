@@ -85,7 +85,7 @@ pub(super) fn read(record: TaskRecord) -> Result<Task, AppError> {
                     Some(Task::BackUpLab(saving)) => Some(saving),
                     _ => None,
                 },
-                saved: saved.into_iter().map(read_saved).collect::<Result<_, _>>()?,
+                saved: saved.iter().map(read_saved).collect::<Result<_, _>>()?,
                 deregistered,
                 reason,
             })
@@ -94,7 +94,7 @@ pub(super) fn read(record: TaskRecord) -> Result<Task, AppError> {
     })
 }
 
-fn read_saved(record: SavedRecord) -> Result<SavedLab, AppError> {
+fn read_saved(record: &SavedRecord) -> Result<SavedLab, AppError> {
     Ok(SavedLab {
         lab: record.lab.parse().map_err(bad_field)?,
         backup: record.backup.parse().map_err(bad_field)?,

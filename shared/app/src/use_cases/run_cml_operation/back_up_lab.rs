@@ -144,7 +144,7 @@ async fn extract(
     if booted.is_empty() {
         let unbooted = others.into_iter().filter_map(|node| Some((node, runs_unbooted(node.state.as_ref()?)?)));
         for (node, why) in unbooted.collect::<Vec<_>>() {
-            note(task, node, why);
+            note(task, node, &why);
         }
         return Ok(false);
     }
@@ -161,7 +161,7 @@ async fn extract(
             Ok(()) => task.extracted.push(node.id.clone()),
             Err(error) if error.kind == CmlErrorKind::CertificateChanged => return Err(failed_call(ctx, &error)),
             Err(error) if !last_run && (error.retryable() || error.outcome_unknown()) => unanswered = true,
-            Err(error) => note(task, node, error.message),
+            Err(error) => note(task, node, &error.message),
         }
     }
     task.unanswered += u32::from(unanswered);
@@ -181,7 +181,7 @@ fn runs_unbooted(state: &CmlState) -> Option<String> {
 /// Of so many nodes it is told why; of more than these only in short, because an item of the table holds 400 KB.
 const TOLD_IN_FULL: usize = 100;
 
-fn note(task: &mut BackUpLabTask, node: &CmlNode, why: String) {
+fn note(task: &mut BackUpLabTask, node: &CmlNode, why: &str) {
     task.extracted.push(node.id.clone());
     let chars = if task.not_extracted.len() < TOLD_IN_FULL { 300 } else { 40 };
     let why = why.chars().take(chars).collect();

@@ -27,7 +27,7 @@ const FIRST_CONTACT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 const NOTICE: &str = "This worker is about to be terminated";
 /// What helps where a step cannot be done.
 const FORCE: &str = "Or terminate it with force and a reason: then what is on it is lost, and its seats stay taken.";
-/// The code of what SAFE_MODE ended, where force would not help either.
+/// The code of what `SAFE_MODE` ended, where force would not help either.
 const SAFE_MODE: &str = "safe_mode";
 
 pub(super) async fn advance(
@@ -214,11 +214,12 @@ pub(super) async fn called_off(ctx: &Context, ports: CmlPorts<'_>, operation: &m
     if let Some(error) = operation.error.as_mut().filter(|error| error.code != SAFE_MODE) {
         error.message = format!("{} {FORCE}", error.message);
     }
-    if task.step > RetireStep::Notify && !ctx.settings.safe_mode {
-        if let Err(why) = withdraw_notice(ctx, ports, operation).await {
-            tracing::warn!(operation_id = %operation.id, why, "the notice of the end stays in CML");
-            operation.warn(format!("The notice of its end may still be shown in CML: {why}"));
-        }
+    if task.step > RetireStep::Notify
+        && !ctx.settings.safe_mode
+        && let Err(why) = withdraw_notice(ctx, ports, operation).await
+    {
+        tracing::warn!(operation_id = %operation.id, why, "the notice of the end stays in CML");
+        operation.warn(format!("The notice of its end may still be shown in CML: {why}"));
     }
 }
 
