@@ -104,9 +104,8 @@ pub async fn reach(ctx: &Context, secrets: &dyn Secrets, worker: &Worker) -> Res
         return Ok(Err(NoWay::NotYet(why)));
     }
     let Some(certificate) = worker.certificate_sha256.clone() else {
-        return Ok(Err(NoWay::NoContact(
-            "the first contact with the controller, which records its certificate".into(),
-        )));
+        let what = "the first contact with the controller, which records its certificate";
+        return Ok(Err(NoWay::NoContact(what.into())));
     };
     let reference = worker.cml_credentials_ref.as_deref().unwrap_or(FLEET_CREDENTIALS_REF);
     let Some(credentials) = secrets.cml_credentials(reference).await.map_err(AppError::Unavailable)? else {

@@ -62,7 +62,14 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
         Port::FilesWrite(_) => &["s3:PutObject"],
         Port::FilesDelete(_) => &["s3:DeleteObject"],
         Port::SecretsRead => &["secretsmanager:GetSecretValue"],
-        Port::SecretsWrite | Port::TokensWrite => &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"],
+        // It is not written again when it is set already.
+        Port::SecretsWrite => {
+            &["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"]
+        }
+        // It is deleted again when its operation could not be recorded.
+        Port::TokensWrite => {
+            &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"]
+        }
         Port::TokensUse => &["secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret"],
     }
 }
