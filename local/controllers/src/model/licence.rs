@@ -16,7 +16,7 @@ const AUTHORIZED_FOR: SignedDuration = SignedDuration::from_hours(24 * 90);
 const REGISTERS_IN: SignedDuration = SignedDuration::from_secs(15);
 /// From the registration until the features are authorized.
 const AUTHORIZES_IN: SignedDuration = SignedDuration::from_secs(5);
-/// The one token that registers; see [`Refusal::of`].
+/// The one token that registers; every other one is refused.
 pub const LICENCE_TOKEN: &str = "simulated-smart-account-token";
 /// What it says of one that it cannot reach the smart account for.
 const UNHEARD: &str = "Communication send error: the smart account cannot be reached.";
