@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_api::serve::{Incoming, serve};
+use http_api::Incoming;
+use http_api::serve::serve;
 use http_api::{Api, Function, Response};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt};

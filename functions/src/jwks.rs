@@ -2,7 +2,7 @@
 
 use app::error::PortError;
 use async_trait::async_trait;
-use http_api::auth::KeySource;
+use http_api::token::KeySource;
 
 use crate::https::{IssuerHttp, failed, text};
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use app::Context;
 use app::ports::{CloudWatch, Cml, Controllers, Ec2, Events, Files, IdentityProvider, Sealer, Secrets};
 use app::use_cases::controller::CmlPorts;
-use http_api::auth::Authenticator;
+use http_api::token::Authenticator;
 use http_api::{Function, Trigger};
 use serde_json::Value;
 

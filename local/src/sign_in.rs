@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app::ports::Clock;
 use app::store::Store;
 use functions::{HttpKeys, IssuerHttp, OidcClient, OidcConfig};
-use http_api::auth::{AuthConfig, Authenticator, RoleRules, StoredKeys};
+use http_api::token::{AuthConfig, Authenticator, RoleRules, StoredKeys};
 
 use crate::error::StackError;
 use crate::oidc::{CLIENT_ID, Issuer};

@@ -23,7 +23,8 @@ pub(super) fn equip(
         world.cml = Some(client.clone());
         world.controllers = Some(client);
     }
-    if has(Port::FilesRead) || has(Port::FilesWrite) {
+    if function.ports.iter().any(|port| matches!(port, Port::FilesRead(_) | Port::FilesWrite(_) | Port::FilesDelete(_)))
+    {
         let bucket = environment.required("FILES_BUCKET")?;
         world.files = Some(Arc::new(S3Files::new(aws_sdk_s3::Client::new(config), bucket)));
     }

@@ -8,7 +8,7 @@ use app::ports::{Clock, IdentityProvider};
 use app::store::Store;
 use async_trait::async_trait;
 use domain::Role;
-use http_api::auth::{AuthConfig, Authenticator, KeySource, RoleRules, StoredKeys};
+use http_api::token::{AuthConfig, Authenticator, KeySource, RoleRules, StoredKeys};
 use http_api::{Function, Port};
 
 use super::{Environment, EnvironmentError};

@@ -11,6 +11,13 @@ pub enum ControllerFault {
     Slow(u64),
     /// nginx answers 502 with a page of HTML, and the request reaches nobody.
     BadGateway,
+    /// That status with these words, and what was asked for is not done.
+    Refuses {
+        /// The HTTP status.
+        status: u16,
+        /// What CML says.
+        description: String,
+    },
     /// 404, as a version answers that has no such path.
     Absent,
     /// A success whose JSON ends halfway. What was asked for is done.
@@ -23,6 +30,10 @@ pub enum ControllerFault {
     DeregistrationUnheard,
     /// The smart account cannot be reached for a registration.
     RegistrationFails,
+    /// The smart account cannot be reached for a renewal.
+    RenewalFails,
+    /// 401 in the version's words, as for a token that it does not know; what signs in is let through.
+    Unauthorized,
     /// At once: every token given until now is refused (401), new ones are good.
     TokensRevoked,
     /// At once: the controller has a new certificate, as after a new installation.
@@ -135,7 +146,7 @@ impl Faults {
 
 impl ControllerFault {
     fn is_of_licensing(&self) -> bool {
-        matches!(self, Self::DeregistrationUnheard | Self::RegistrationFails)
+        matches!(self, Self::DeregistrationUnheard | Self::RegistrationFails | Self::RenewalFails)
     }
 }
 
@@ -166,6 +177,9 @@ mod tests {
         assert_eq!(order(r#"{"fault": {"slow": 5000}}"#), Ok(FaultOrder::once(ControllerFault::Slow(5_000))));
         let always = FaultOrder::once(ControllerFault::Absent).always();
         assert_eq!(order(r#"{"fault": "absent", "count": null}"#), Ok(always));
+        let refuses = ControllerFault::Refuses { status: 409, description: "Busy.".into() };
+        let text = r#"{"fault": {"refuses": {"status": 409, "description": "Busy."}}}"#;
+        assert_eq!(order(text), Ok(FaultOrder::once(refuses)));
         order(r#"{"fault": "sunshine"}"#).unwrap_err();
         order(r#"{"fault": "absent", "when": "later"}"#).unwrap_err();
     }

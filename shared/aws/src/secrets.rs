@@ -139,8 +139,13 @@ impl Secrets for SecretsManagerSecrets {
     }
 
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError> {
-        let written =
-            self.write(&self.name(reference), &spell(credentials), "CML credentials of CML Cloud Manager").await;
+        let name = self.name(reference);
+        // What is kept here may be a minute old. What nobody can read is replaced.
+        let current = self.value(&name, None).await?.and_then(|text| parse(&text).ok());
+        let written = match current {
+            Some(current) if current == *credentials => Ok(()),
+            _ => self.write(&name, &spell(credentials), "CML credentials of CML Cloud Manager").await,
+        };
         self.forget(reference);
         written
     }

@@ -1,6 +1,6 @@
 //! Signing in: the token, how long it is good for, and once more when CML disowns it.
 
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
 
 use app::ports::{Clock, CmlCredentials, CmlError, CmlErrorKind, CmlLogins};
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use crate::call::Call;
 use crate::certificate::sha256_hex;
 use crate::errors::malformed;
 use crate::json::number;
+use crate::token::Token;
 use crate::transport::{self, BODY_BYTES, Transport};
 
 /// A token is not used in the last minute of its life: a call may take a while.
@@ -23,31 +24,6 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// previous ones until somebody changes the password there.
 const PREVIOUS_KEPT: SignedDuration = SignedDuration::from_mins(10);
 const TOKEN_BYTES: usize = 8_192;
-
-/// A token, and what it says of itself. Never printed: it has no `Debug`.
-pub(crate) struct Token {
-    text: String,
-    usable_until: Option<Timestamp>,
-    user_id: Option<String>,
-    /// Whose it is, so that changed credentials do not go on with the old user's token.
-    credentials: String,
-}
-
-/// The token of one controller, kept from one reading to the next.
-#[derive(Default)]
-pub(crate) struct TokenSlot(StdMutex<Option<Arc<Token>>>);
-
-impl TokenSlot {
-    fn usable(&self, credentials: &str, now: Timestamp) -> Option<Arc<Token>> {
-        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.clone()
-            .filter(|token| token.credentials == credentials && token.usable_until.is_some_and(|until| now < until))
-    }
-
-    fn set(&self, token: Option<Arc<Token>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = token;
-    }
-}
 
 /// Calls under one sign-in; however many of them are told 401, it signs in again once.
 pub(crate) struct Session<'a> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use app::ports::{CmlError, CmlTarget};
 
-use crate::auth::TokenSlot;
+use crate::token::TokenSlot;
 use crate::transport::Transport;
 
 /// A way to one controller, and the token it gave.

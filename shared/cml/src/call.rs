@@ -27,6 +27,8 @@ pub(crate) struct Call {
     /// Path and query, percent-encoded.
     pub(crate) path: String,
     pub(crate) body: Body,
+    /// Its answer is large, and takes CML a while to make.
+    pub(crate) bulk: bool,
 }
 
 impl Call {
@@ -51,12 +53,12 @@ impl Call {
                 segment
             });
         }
-        Ok(Self { operation, method, path, body: Body::None })
+        Ok(Self { operation, method, path, body: Body::None, bulk: false })
     }
 
     /// A call passed through, whose path was judged before.
     pub(crate) fn passed_through(operation: &'static str, method: Method, path: String, body: Body) -> Self {
-        Self { operation, method, path, body }
+        Self { operation, method, path, body, bulk: false }
     }
 
     /// Adds to the query what needs no encoding.
@@ -64,6 +66,11 @@ impl Call {
         self.path.push(if self.path.contains('?') { '&' } else { '?' });
         self.path.push_str(query);
         self
+    }
+
+    /// It may take twice as long as others that read.
+    pub(crate) fn bulk(self) -> Self {
+        Self { bulk: true, ..self }
     }
 
     /// The body, as JSON.

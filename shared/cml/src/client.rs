@@ -16,7 +16,7 @@ use crate::cache::{Cache, Connection};
 use crate::errors::failure;
 use crate::system::{Health, Stats};
 use crate::transport::{Timeouts, Transport};
-use crate::{labs, licensing, system, telemetry};
+use crate::{lab, licensing, system, telemetry};
 
 /// Controllers that are spoken to at a time without signing in anew.
 const CONNECTIONS: usize = 256;
@@ -102,7 +102,7 @@ impl Cml for CmlClient {
             Health::read(&session),
             Stats::read(&session),
             licensing::summary(&session),
-            labs::count(&session),
+            lab::count(&session),
             telemetry::events(&session, target.worker, telemetry_after),
         );
 

@@ -1,8 +1,8 @@
 //! Labs: as a list, each as a thing with a title, and what is done with one.
 
 use app::ports::{
-    Autostart, CmlAccess, CmlError, CmlLab, CmlLabs, CmlState, CmlTopology, ElementStates, ImportedLab, LabChange,
-    LabEvent, LabListing, NodeStaging, SimulationStatistics,
+    CmlAccess, CmlError, CmlLab, CmlLabs, CmlState, CmlTopology, ElementStates, ImportedLab, LabChange, LabEvent,
+    LabListing, SimulationStatistics,
 };
 use async_trait::async_trait;
 use reqwest::Url;
@@ -12,66 +12,17 @@ use crate::CmlClient;
 use crate::auth::Session;
 use crate::call::Call;
 use crate::errors::malformed;
-use crate::json::{bool_at, changes, count_at, id_of, identified, object, state_at, text, text_at, texts_at, time_at};
-use crate::{listing, simulation, topology};
+use crate::json::{changes, id_of, identified, text, texts_at};
+use crate::{lab, listing, simulation, topology};
 
 /// A topology with its configurations; larger ones are not labs that a person drew.
 const DOWNLOAD_BYTES: usize = 8 * 1024 * 1024;
 
-const LABS: &str = "GET /labs";
-const LAB: &str = "GET /labs/{lab_id}";
 const CREATE: &str = "POST /labs";
 const IMPORT: &str = "POST /import";
 const STATE: &str = "GET /labs/{lab_id}/state";
 const CONVERGED: &str = "GET /labs/{lab_id}/check_if_converged";
 const DOWNLOAD: &str = "GET /labs/{lab_id}/download";
-
-pub(crate) async fn count(session: &Session<'_>) -> Result<u32, CmlError> {
-    Ok(u32::try_from(ids(session).await?.len()).unwrap_or(u32::MAX))
-}
-
-/// The ids of all labs. One that is no text spoils the list: a lab left out would look deleted.
-pub(crate) async fn ids(session: &Session<'_>) -> Result<Vec<String>, CmlError> {
-    // show_all: without it only the reading user's own labs are there.
-    let answer = session.json(&Call::new(LABS)?.query("show_all=true")).await?;
-    let labs = answer.as_array().ok_or_else(|| malformed(LABS, "its answer is not a JSON array"))?;
-    let ids = labs.iter().map(|id| id.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
-    ids.ok_or_else(|| malformed(LABS, "its answer is not an array of ids"))
-}
-
-pub(crate) async fn one(session: &Session<'_>, lab_id: &str) -> Result<CmlLab, CmlError> {
-    let answer = object(LAB, session.json(&Call::with_ids(LAB, &[lab_id])?).await?)?;
-    identified(LAB, lab(&answer))
-}
-
-/// The lab of `GET /labs/{id}`, and of a tile.
-pub(crate) fn lab(answer: &Value) -> Option<CmlLab> {
-    Some(CmlLab {
-        id: id_of(answer)?,
-        title: text_at(answer, "/lab_title"),
-        description: text_at(answer, "/lab_description"),
-        notes: text_at(answer, "/lab_notes"),
-        state: state_at(answer, "/state"),
-        owner_id: text_at(answer, "/owner"),
-        owner_username: text_at(answer, "/owner_username"),
-        owner_fullname: text_at(answer, "/owner_fullname"),
-        node_count: count_at(answer, "/node_count"),
-        link_count: count_at(answer, "/link_count"),
-        created_at: time_at(answer, "/created"),
-        modified_at: time_at(answer, "/modified"),
-        permissions: texts_at(answer, "/effective_permissions"),
-        autostart: answer.get("autostart").filter(|autostart| autostart.is_object()).map(|autostart| Autostart {
-            enabled: bool_at(autostart, "/enabled"),
-            priority: count_at(autostart, "/priority"),
-            delay_secs: count_at(autostart, "/delay"),
-        }),
-        node_staging: answer.get("node_staging").filter(|staging| staging.is_object()).map(|staging| NodeStaging {
-            enabled: bool_at(staging, "/enabled"),
-            start_remaining: bool_at(staging, "/start_remaining"),
-            abort_on_failure: bool_at(staging, "/abort_on_failure"),
-        }),
-    })
-}
 
 /// CML reads these without the `lab_` that it answers with.
 fn fields(lab: LabChange<'_>) -> Value {
@@ -101,7 +52,7 @@ fn encoded(name: &str, value: &str) -> String {
 #[async_trait]
 impl CmlLabs for CmlClient {
     async fn lab_ids(&self, access: CmlAccess<'_>) -> Result<Vec<String>, CmlError> {
-        ids(&self.session(access).await?).await
+        lab::ids(&self.session(access).await?).await
     }
 
     async fn labs(&self, access: CmlAccess<'_>) -> Result<LabListing, CmlError> {
@@ -109,12 +60,12 @@ impl CmlLabs for CmlClient {
     }
 
     async fn lab(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<CmlLab, CmlError> {
-        one(&self.session(access).await?, lab_id).await
+        lab::one(&self.session(access).await?, lab_id).await
     }
 
     async fn create_lab(&self, access: CmlAccess<'_>, new: LabChange<'_>) -> Result<CmlLab, CmlError> {
         let call = Call::new(CREATE)?.json(fields(new));
-        identified(CREATE, lab(&self.session(access).await?.json(&call).await?))
+        identified(CREATE, lab::lab(&self.session(access).await?.json(&call).await?))
     }
 
     async fn update_lab(&self, access: CmlAccess<'_>, lab_id: &str, change: LabChange<'_>) -> Result<(), CmlError> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::auth::Session;
 use crate::call::Call;
 use crate::errors::malformed;
-use crate::labs;
+use crate::lab;
 
 const TILES: &str = "GET /populate_lab_tiles";
 /// Tiles hold every topology without its configurations: some 100 kB for a large lab.
@@ -27,10 +27,10 @@ const ONE_BY_ONE: usize = 500;
 pub(crate) async fn all(session: &Session<'_>) -> Result<LabListing, CmlError> {
     // The ids last: a lab made in between is read by itself, one deleted in between is left out.
     let mut tiles = match tiles(session).await {
-        Err(error) if only_this_call(&error) => BTreeMap::new(),
+        Err(error) if is_of_tiles_alone(&error) => BTreeMap::new(),
         tiles => tiles?,
     };
-    let mut ids = labs::ids(session).await?;
+    let mut ids = lab::ids(session).await?;
     ids.sort_unstable();
     ids.dedup();
     let mut listing = LabListing::default();
@@ -61,11 +61,17 @@ type Alone = (String, Result<CmlLab, CmlError>);
 
 /// One lab by itself. What concerns the controller ends the whole reading.
 async fn one(session: &Session<'_>, id: String) -> Result<Alone, CmlError> {
-    let lab = labs::one(session, &id).await;
+    let lab = lab::one(session, &id).await;
     match lab {
         Err(error) if !only_this_call(&error) => Err(error),
         lab => Ok((id, lab)),
     }
+}
+
+/// There are no tiles, for whatever reason, but nothing says that the controller is away or another: a large answer
+/// may take too long where small ones do not, and the ids tell.
+fn is_of_tiles_alone(error: &CmlError) -> bool {
+    error.operation == TILES && error.kind != CmlErrorKind::CertificateChanged
 }
 
 /// The controller is there and refuses, or cannot do, this one thing.
@@ -79,7 +85,7 @@ fn only_this_call(error: &CmlError) -> bool {
 }
 
 async fn tiles(session: &Session<'_>) -> Result<BTreeMap<String, CmlLab>, CmlError> {
-    let answer = session.bytes_up_to(TILES_BYTES, &Call::new(TILES)?).await?;
+    let answer = session.bytes_up_to(TILES_BYTES, &Call::new(TILES)?.bulk()).await?;
     let tiles: Tiles = serde_json::from_slice(&answer)
         .map_err(|error| malformed(TILES, format!("its answer is not one of lab tiles (line {})", error.line())))?;
     let right = |(id, Tile(lab)): (String, Tile)| lab.filter(|lab| lab.id == id).map(|lab| (id, lab));
@@ -99,6 +105,6 @@ struct Tile(Option<CmlLab>);
 
 impl From<Value> for Tile {
     fn from(tile: Value) -> Self {
-        Self(labs::lab(&tile).filter(|lab| lab.state.is_some()))
+        Self(lab::lab(&tile).filter(|lab| lab.state.is_some()))
     }
 }

@@ -117,6 +117,9 @@ impl Transport {
         if !call.reads() && call.operation != CmlError::SIGN_IN {
             request = request.timeout(self.timeouts.change);
         }
+        if call.bulk {
+            request = request.timeout(self.timeouts.total * 2);
+        }
         let refused = self.verifier.refused();
         request.send().await.map_err(|error| {
             if self.verifier.refused() > refused {

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::actor::Actor;
 use crate::id::{BackupId, LabId, WorkerId};
+use crate::lab::LabLook;
 
 /// A lab as it was saved. It outlives the lab and the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Backup {
     pub made_by: Actor,
     /// Nodes, by label, of which the file has what was stored before instead of what runs, and why.
     pub not_extracted: Vec<(String, String)>,
+    /// How CML showed the lab when it was downloaded.
+    pub lab_look: LabLook,
     /// From when on it may be dropped. The newest of a lab stays all the same.
     pub expires_at: Timestamp,
 }
@@ -46,10 +49,13 @@ impl Backup {
     }
 }
 
+/// The folder of all backups' files.
+pub const BACKUPS_FOLDER: &str = "backups";
+
 /// Where the file of a backup is kept.
 #[must_use]
 pub fn file_key(id: BackupId) -> String {
-    format!("backups/{id}.yaml")
+    format!("{BACKUPS_FOLDER}/{id}.yaml")
 }
 
 /// How long backups are kept.
@@ -113,6 +119,7 @@ mod tests {
             made_at,
             made_by: Actor::Aws,
             not_extracted: vec![],
+            lab_look: LabLook::default(),
             expires_at: RETENTION.expiry(made_at),
         }
     }

@@ -51,6 +51,15 @@ impl LabState {
     }
 }
 
+/// How CML shows a lab at a moment: by it is known whether somebody worked on it since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabLook {
+    /// When it was last changed.
+    pub modified_at: Option<Timestamp>,
+    /// Whether it runs.
+    pub state: Option<LabState>,
+}
+
 /// A lab as it was read last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lab {
@@ -117,6 +126,12 @@ impl LabEdit {
         at_most("notes", self.notes.as_ref(), NOTES_MAX_CHARS);
         invalid.finish(Some(()))
     }
+
+    /// Whether both change the same text.
+    fn overlaps(&self, other: &Self) -> bool {
+        let both = |of: fn(&Self) -> &Option<String>| of(self).is_some() && of(other).is_some();
+        both(|edit| &edit.title) || both(|edit| &edit.description) || both(|edit| &edit.notes)
+    }
 }
 
 /// Notes what is wrong with a title.
@@ -154,6 +169,18 @@ impl LabAction {
             Self::Update(_) => "update_lab",
         }
     }
+
+    /// Whether `newer`, asked for later, wants the lab otherwise than this does: then this must not be asked for
+    /// any more. A wipe or a deletion needs the stop before it, and is needed by nothing.
+    #[must_use]
+    pub fn contradicted_by(&self, newer: &Self) -> bool {
+        match (self, newer) {
+            (Self::Start, Self::Stop | Self::Wipe | Self::Delete)
+            | (Self::Stop | Self::Wipe | Self::Delete, Self::Start) => true,
+            (Self::Update(older), Self::Update(newer)) => older.overlaps(newer),
+            _ => false,
+        }
+    }
 }
 
 /// What a controller shows of a lab.
@@ -189,7 +216,9 @@ pub fn next(action: &LabAction, asked: u32, seen: Option<LabSeen<'_>>) -> LabSte
         };
     };
     let reached = match action {
-        LabAction::Start => *seen.state == LabState::Started,
+        // A lab shows STARTED as soon as one node runs: that all of them do is known only once CML was asked, which
+        // starts the rest and may be repeated.
+        LabAction::Start => asked > 0 && *seen.state == LabState::Started,
         LabAction::Stop => matches!(seen.state, LabState::Stopped | LabState::DefinedOnCore),
         LabAction::Wipe => *seen.state == LabState::DefinedOnCore,
         LabAction::Delete => false,
@@ -239,83 +268,4 @@ pub fn seats_warning(nodes: Option<u32>, running: u32, product: Option<&str>, bo
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn seen(state: &LabState, converged: bool) -> Option<LabSeen<'_>> {
-        Some(LabSeen { state, converged })
-    }
-
-    fn states() -> impl Strategy<Value = LabState> {
-        prop::sample::select(vec!["DEFINED_ON_CORE", "STARTED", "STOPPED", "PAUSED"]).prop_map(LabState::from_name)
-    }
-
-    fn actions() -> impl Strategy<Value = LabAction> {
-        let edit = LabEdit { title: Some("t".into()), ..LabEdit::default() };
-        prop::sample::select(vec![
-            LabAction::Start,
-            LabAction::Stop,
-            LabAction::Wipe,
-            LabAction::Delete,
-            LabAction::Update(edit),
-        ])
-    }
-
-    #[test]
-    fn a_start_is_done_when_the_lab_has_converged_and_not_when_cml_has_accepted_it() {
-        let (stopped, started) = (LabState::Stopped, LabState::Started);
-        assert_eq!(next(&LabAction::Start, 0, seen(&stopped, true)), LabStep::Ask);
-        assert_eq!(next(&LabAction::Start, 1, seen(&started, false)), LabStep::Wait("its nodes to boot".into()));
-        assert_eq!(next(&LabAction::Start, 1, seen(&started, true)), LabStep::Done);
-    }
-
-    #[test]
-    fn a_lab_that_is_gone_is_deleted_and_nothing_else() {
-        assert_eq!(next(&LabAction::Delete, 1, None), LabStep::Done);
-        assert!(matches!(next(&LabAction::Start, 1, None), LabStep::Fail("lab_not_found", _)));
-    }
-
-    #[test]
-    fn a_text_is_what_cml_takes() {
-        let edit = |title: &str| LabEdit { title: Some(title.into()), ..LabEdit::default() };
-        assert!(edit("a").check().is_ok() && edit(&"é".repeat(64)).check().is_ok());
-        for bad in [edit(""), edit(&"a".repeat(65)), edit("a\nb"), LabEdit::default()] {
-            assert!(bad.check().is_err(), "{bad:?}");
-        }
-        let long = LabEdit { notes: Some("n".repeat(32_769)), ..LabEdit::default() };
-        assert_eq!(long.check().unwrap_err().to_string(), "notes must have at most 32768 characters");
-    }
-
-    #[test]
-    fn a_lab_beyond_the_licence_is_warned_of_and_the_unknown_is_not() {
-        let warned = |nodes, running, product, bought| seats_warning(nodes, running, product, bought).is_some();
-        assert!(!warned(Some(20), 0, Some("CML_Enterprise"), 0));
-        assert!(warned(Some(21), 0, Some("CML_Enterprise"), 0));
-        assert!(!warned(Some(21), 0, Some("CML_Enterprise"), 5));
-        assert!(warned(Some(21), 5, Some("CML_Enterprise"), 5));
-        assert!(!warned(Some(40), 0, Some("CML_Personal40"), 0));
-        assert!(warned(Some(u32::MAX), u32::MAX, Some("CML_Personal"), u32::MAX - 30));
-        assert!(!warned(None, 100, Some("CML_Personal"), 0) && !warned(Some(100), 0, None, 0));
-        assert!(!warned(Some(100), 0, Some("CML_Something"), 0));
-    }
-
-    proptest! {
-        #[test]
-        fn every_state_gives_a_step_and_asking_ends(action in actions(), state in states(), converged: bool, asked in 0_u32..6) {
-            let step = next(&action, asked, seen(&state, converged));
-            if step == LabStep::Ask {
-                prop_assert!(asked < ASKS_MAX);
-                // A lab on its way is not pushed again.
-                prop_assert!(asked == 0 || converged);
-            }
-        }
-
-        #[test]
-        fn a_state_reads_back(name in "\\PC{0,20}") {
-            let state = LabState::from_name(&name);
-            prop_assert_eq!(state.name(), name);
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! uses it. What it does not know is never taken for "idle".
 
 use crate::activity::Activity;
+use crate::operation::work::Work;
 use crate::reconcile::{Action, Decision, minute};
 use crate::worker::{DesiredState, Worker, WorkerStatus};
 use jiff::{SignedDuration, Timestamp};
@@ -58,7 +59,9 @@ pub struct Evidence {
     pub running_nodes: Option<u32>,
     /// Who used it, and when.
     pub activity: Activity,
-    /// An operation on it is under way.
+    /// What people do on it through us.
+    pub work: Work,
+    /// An operation that moves it is under way.
     pub operation_under_way: bool,
 }
 
@@ -158,11 +161,14 @@ fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, no
         let nodes = if running_nodes == 1 { "1 node runs".into() } else { format!("{running_nodes} nodes run") };
         return unsure(format!("In use: {nodes}."));
     }
+    if let Some(kind) = evidence.work.under_way {
+        return unsure(format!("In use: {kind} is under way."));
+    }
     let timeout = worker
         .idle_policy
         .timeout_minutes
         .map_or(policy.idle_timeout, |minutes| SignedDuration::from_mins(i64::from(minutes)));
-    let (idle_since, since_what) = idle_since(running_since, &evidence.activity);
+    let (idle_since, since_what) = idle_since(running_since, evidence);
     let stop_at = (idle_since + timeout).max(running_since + policy.minimum_uptime);
     let idle = format!("No lab runs and nobody has used it since {} ({since_what})", minute(idle_since));
     judge_deadline(&idle, (idle_since, stop_at, timeout), read_at, policy, now)
@@ -206,13 +212,17 @@ fn judge_deadline(
 }
 
 /// The latest sign of use, and what it was.
-fn idle_since(running_since: Timestamp, activity: &Activity) -> (Timestamp, String) {
+fn idle_since(running_since: Timestamp, evidence: &Evidence) -> (Timestamp, String) {
+    let activity = &evidence.activity;
     let mut latest = (running_since, "its start".to_owned());
     if let Some(at) = activity.nodes_ran_at.filter(|at| *at > latest.0) {
         latest = (at, "nodes last ran".to_owned());
     }
     if let Some(at) = activity.person_at.filter(|at| *at > latest.0) {
         latest = (at, format!("last {}", activity.person_did.as_deref().unwrap_or("activity")));
+    }
+    if let Some((at, kind)) = evidence.work.asked.filter(|(at, _)| *at > latest.0) {
+        latest = (at, format!("last {kind} asked for here"));
     }
     latest
 }
@@ -231,17 +241,20 @@ pub enum NoticeStep {
     Withdraw,
 }
 
-/// Whether people in CML are to be told of a stop, or that it was called off. `before` is the decision that
-/// stood until now, and when it was made.
+/// Whether people in CML are to be told of a stop, or that it was called off. `told_of` is the stretch of idleness,
+/// by its begin, that they were told of last; null when nothing of it can be shown any more.
 #[must_use]
 pub fn stop_notice(
-    before: Option<&(Timestamp, PowerDecision)>,
+    told_of: Option<Timestamp>,
     decision: &PowerDecision,
     evidence: &Evidence,
     policy: &PowerPolicy,
     now: Timestamp,
 ) -> NoticeStep {
     if announces(decision, policy, now) {
+        if told_of == decision.idle_since {
+            return NoticeStep::Leave;
+        }
         let at = decision.next_action_at.map(minute).unwrap_or_default();
         return NoticeStep::Post(format!(
             "This worker is stopped at {at}, with all that runs on it. {} Start a lab, or go on working in one, \
@@ -249,25 +262,34 @@ pub fn stop_notice(
             decision.reason
         ));
     }
-    let Some((_, announced)) = before.filter(|(at, before)| announces(before, policy, *at)) else {
+    if told_of.is_none() {
         return NoticeStep::Leave;
-    };
+    }
     // What is only not known for a moment calls nothing off.
-    let used = evidence.running_nodes.is_some_and(|nodes| nodes > 0)
-        || decision.idle_since.is_some_and(|since| Some(since) != announced.idle_since);
+    let used = evidence.running_nodes.is_some_and(|nodes| nodes > 0) || evidence.work.under_way.is_some();
     let off = match decision.action {
-        Action::Wait => used,
+        // Not while it is being stopped.
+        _ if evidence.operation_under_way => false,
+        // A deadline that is not near: somebody used it, has given it more time, or it was started again after the
+        // stop that was announced.
+        Action::Wait => used || (decision.next_action_at.is_some() && !stop_is_near(decision, policy, now)),
         Action::None => true,
         _ => false,
     };
     if off { NoticeStep::Withdraw } else { NoticeStep::Leave }
 }
 
-/// Whether a decision made at `at` is one to tell people of.
+/// Whether a decision made at `at` is one to tell people of: a stop for idleness that is near. One that is only
+/// tried again is no news, and nobody can put it off.
 fn announces(decision: &PowerDecision, policy: &PowerPolicy, at: Timestamp) -> bool {
     !policy.notice_ahead.is_zero()
         && decision.action == Action::Wait
-        && decision.next_action == Some(Action::Stop)
+        && decision.idle_since.is_some()
+        && stop_is_near(decision, policy, at)
+}
+
+fn stop_is_near(decision: &PowerDecision, policy: &PowerPolicy, at: Timestamp) -> bool {
+    decision.next_action == Some(Action::Stop)
         && decision.next_action_at.is_some_and(|stop_at| at + policy.notice_ahead >= stop_at)
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use app::Context;
 use app::ports::{Controllers, Files, IdentityProvider, Sealer, Secrets, Timer};
 
-use crate::auth::Authenticator;
 use crate::problem::Problem;
+use crate::token::Authenticator;
 
 /// What endpoints work with. Cheap to clone.
 #[derive(Clone)]

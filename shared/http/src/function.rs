@@ -6,12 +6,13 @@ use domain::Role;
 use futures::future::BoxFuture;
 
 use app::context::REQUEST_TIME_LIMIT;
-use app::ports::{Queue, Sealed};
+use app::ports::{FileKind, Queue, Sealed};
 use app::topology::TOPOLOGY_MAX_BYTES;
 
 use crate::api::Api;
+use crate::caller::Via;
 use crate::problem::Problem;
-use crate::request::{BODY_MAX_BYTES, Request, Via};
+use crate::request::{BODY_MAX_BYTES, Request};
 use crate::response::Response;
 
 /// One Lambda function: an endpoint or a consumer.
@@ -87,9 +88,11 @@ pub enum Port {
     /// Reads and deletes licence tokens.
     TokensUse,
     /// Reads topologies and backups.
-    FilesRead,
-    /// Writes and deletes them.
-    FilesWrite,
+    FilesRead(FileKind),
+    /// Keeps them.
+    FilesWrite(FileKind),
+    /// Deletes them.
+    FilesDelete(FileKind),
     /// Notes the use of API keys and of nonces, and nothing else in the table.
     CredentialUse,
     /// Sends people to the issuer, and fetches and revokes their tokens there.

@@ -15,8 +15,8 @@ use utoipa::openapi::{
     ServerBuilder,
 };
 
+use crate::caller::Via;
 use crate::function::{Access, BodyFormat, BodySchema, Endpoint, Function};
-use crate::request::Via;
 use crate::table::FUNCTIONS;
 
 const BEARER: &str = "bearer";

@@ -2,6 +2,7 @@
 
 use app::AppError;
 use app::ports::CmlErrorKind;
+use app::use_cases::controller::CREDENTIALS_HINT;
 use domain::{Invalid, Role};
 use serde::Serialize;
 
@@ -262,6 +263,9 @@ impl Problem {
             }
             AppError::Ec2(e) => Self::new(502, "ec2", format!("EC2 refused: {}: {}", e.code, e.message)),
             AppError::Cml(e) if e.kind == CmlErrorKind::Refused => Self::new(502, "cml", e.message.clone()),
+            AppError::Cml(e) if e.kind == CmlErrorKind::Denied => {
+                Self::unavailable(format!("The CML controller refuses us: {} {CREDENTIALS_HINT}", e.message))
+            }
             AppError::Cml(e) => Self::unavailable(format!("The CML controller cannot be used: {}", e.message)),
             AppError::Damaged(what) => Self::new(502, "damaged", format!("{}.", sentence(what))),
             AppError::Corrupt(_) => Self::internal(),

@@ -2,102 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use domain::session::Person;
-use domain::{Actor, ApiKeyId, BackupId, Invalid, InvalidField, LabId, OperationId, Role, Sight, Visibility, WorkerId};
+use domain::{ApiKeyId, BackupId, Invalid, InvalidField, LabId, OperationId, Sight, WorkerId};
 use serde::de::DeserializeOwned;
 
 use crate::api::Api;
+use crate::caller::Caller;
+use crate::incoming::cookie;
 use crate::problem::Problem;
 
 /// Largest body: the largest user data in base64 or JSON escapes, and room for the rest.
 pub const BODY_MAX_BYTES: usize = 256 * 1024;
-
-/// Who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The identity provider's stable id.
-    pub subject: String,
-    /// The name to show.
-    pub username: String,
-    /// The greatest role they have.
-    pub role: Role,
-    /// How they showed who they are.
-    pub via: Via,
-    /// Whose things are theirs: their own name, and for a key its maker's.
-    pub acts_for: String,
-    /// The one worker that their key is good for.
-    pub bound_to: Option<WorkerId>,
-}
-
-/// How a caller showed who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// An access token of the issuer.
-    Token,
-    /// A browser session.
-    Session,
-    /// An API key, as it is.
-    ApiKey,
-    /// A request signed with a key.
-    Signature,
-}
-
-impl Via {
-    /// The name in answers and logs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Session => "session",
-            Self::ApiKey => "api_key",
-            Self::Signature => "signature",
-        }
-    }
-}
-
-impl Caller {
-    /// A person who showed in that way who they are.
-    #[must_use]
-    pub fn person_via(person: Person, via: Via) -> Self {
-        let Person { subject, username, role } = person;
-        let caller = Self { subject, acts_for: username.clone(), username, role, via, bound_to: None };
-        caller.note();
-        caller
-    }
-
-    /// Notes in the request's span who calls, so that every line of the log tells, a refusal's too.
-    pub(crate) fn note(&self) {
-        let span = tracing::Span::current();
-        span.record("caller", self.username.as_str());
-        span.record("subject", self.subject.as_str());
-        span.record("role", self.role.name());
-        span.record("via", self.via.name());
-    }
-
-    /// What they see.
-    #[must_use]
-    pub fn sight(&self, visibility: Visibility) -> Sight {
-        visibility.of(&self.acting_person())
-    }
-
-    /// The caller as the person whose things are theirs: of a key its maker's.
-    #[must_use]
-    pub fn acting_person(&self) -> Person {
-        Person { username: self.acts_for.clone(), ..self.person() }
-    }
-
-    /// The caller as a person, for what people keep: keys, sessions.
-    #[must_use]
-    pub fn person(&self) -> Person {
-        Person { subject: self.subject.clone(), username: self.username.clone(), role: self.role }
-    }
-
-    /// The caller as the actor of an event.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        Actor::User { subject: self.subject.clone(), username: self.username.clone() }
-    }
-}
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -272,18 +186,4 @@ impl Request {
             Problem::invalid(&invalid)
         })
     }
-}
-
-/// The value of a cookie. One that is there twice is nobody's: which of the two was set by us cannot be told.
-#[must_use]
-pub(crate) fn cookie<'a>(cookies: &'a [String], name: &str) -> Option<&'a str> {
-    let mut values = cookie_values(cookies, name);
-    let value = values.next()?;
-    values.next().is_none().then_some(value)
-}
-
-/// Every value that a cookie is sent with.
-pub(crate) fn cookie_values<'a>(cookies: &'a [String], name: &str) -> impl Iterator<Item = &'a str> {
-    let pairs = cookies.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(move |(has, _)| *has == name).map(|(_, value)| value)
 }

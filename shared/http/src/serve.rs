@@ -1,6 +1,5 @@
 //! From a request to its answer: limits, sign-in, role, the endpoint, and the headers of every answer.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
@@ -10,34 +9,15 @@ use tracing::Instrument;
 
 use crate::api::Api;
 use crate::auth;
+use crate::caller::Caller;
 use crate::function::{Endpoint, Function};
+use crate::incoming::Incoming;
 use crate::problem::Problem;
-use crate::request::{Caller, Request};
+use crate::request::Request;
 use crate::response::Response;
 
 /// The service's name in every answer.
 const SERVICE_NAME: &str = "cml-cloud-manager";
-
-/// A request as the border hands it over.
-#[derive(Clone, Debug, Default)]
-pub struct Incoming {
-    /// The path as called.
-    pub path: String,
-    /// Path parameters, percent-decoded.
-    pub path_parameters: BTreeMap<String, String>,
-    /// Query parameters, percent-decoded; of a repeated one the last.
-    pub query: BTreeMap<String, String>,
-    /// Whether a query parameter was there more than once.
-    pub repeats_query: bool,
-    /// Headers, names in lower case; the values of a repeated one joined by commas.
-    pub headers: BTreeMap<String, String>,
-    /// Cookies, `name=value` each.
-    pub cookies: Vec<String>,
-    /// The body, base64 already taken off.
-    pub body: Vec<u8>,
-    /// The gateway's id of this request. Never taken from the client: it is what finds the log.
-    pub request_id: String,
-}
 
 /// Answers a request to that function, with a problem if `out_of_time` comes first. Never fails: what
 /// goes wrong is an answer too.

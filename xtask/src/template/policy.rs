@@ -1,6 +1,6 @@
 //! A function's permissions: what its ports and its trigger need, and no more.
 
-use app::ports::{Queue, Sealed};
+use app::ports::{FileKind, Queue, Sealed};
 use http_api::{Function, Port, Trigger};
 use serde_json::{Map, Value, json};
 
@@ -101,15 +101,9 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
             Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => {
                 statements.push(on_secrets(*port));
             }
-            Port::FilesRead => {
-                statements.push(Statement::new("ReadFiles", &["s3:GetObject"], files()));
-                // Without it a file that is not there is told as one that may not be read.
-                let bucket = vec![reference("FilesBucketArn")];
-                statements.push(Statement::new("MissFiles", &["s3:ListBucket"], bucket));
-            }
-            Port::FilesWrite => {
-                statements.push(Statement::new("KeepFiles", &["s3:PutObject", "s3:DeleteObject"], files()));
-            }
+            Port::FilesRead(kind) => statements.push(on_files("Read", &["s3:GetObject"], *kind)),
+            Port::FilesWrite(kind) => statements.push(on_files("Keep", &["s3:PutObject"], *kind)),
+            Port::FilesDelete(kind) => statements.push(on_files("Delete", &["s3:DeleteObject"], *kind)),
             Port::CredentialUse => statements.push(
                 Statement::new("NoteCredentialUse", &["dynamodb:PutItem"], vec![reference("TableArn")])
                     .condition(json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["USE#*"] } })),
@@ -119,6 +113,10 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
             // Neither is AWS: the issuer is asked over the internet, a controller over the network.
             Port::Issuer | Port::SignIn | Port::Cml => {}
         }
+    }
+    if function.ports.iter().any(|port| matches!(port, Port::FilesRead(_))) {
+        // Without it a file that is not there is told as one that may not be read.
+        statements.push(Statement::new("MissFiles", &["s3:ListBucket"], vec![reference("FilesBucketArn")]));
     }
     if reaches_other_accounts(function) {
         let roles = vec![json!({ "Fn::Split": [",", reference("AccountRoleArns")] })];
@@ -254,18 +252,20 @@ fn ec2(account: &str, resource: &str) -> Value {
     sub(format!("arn:${{AWS::Partition}}:ec2:*:{account}:{resource}"))
 }
 
-fn files() -> Vec<Value> {
-    vec![sub("${FilesBucketArn}/*")]
+fn on_files(verb: &str, actions: &[&'static str], kind: FileKind) -> Statement {
+    let folder = kind.folder();
+    Statement::new(format!("{verb}{}", logical(folder)), actions, vec![sub(format!("${{FilesBucketArn}}/{folder}/*"))])
 }
 
 /// Credentials and licence tokens, each kind below a prefix of its own.
 fn on_secrets(port: Port) -> Statement {
-    let read = "secretsmanager:GetSecretValue";
-    let write: &[&'static str] = &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"];
+    let (read, delete) = ("secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret");
+    let (put, create) = ("secretsmanager:PutSecretValue", "secretsmanager:CreateSecret");
     let (sid, actions, kind): (_, &[&'static str], _) = match port {
-        Port::TokensUse => ("UseTokens", &[read, "secretsmanager:DeleteSecret"], "license-tokens"),
-        Port::TokensWrite => ("KeepTokens", write, "license-tokens"),
-        Port::SecretsWrite => ("SetCredentials", write, "cml-credentials"),
+        Port::TokensUse => ("UseTokens", &[read, delete], "license-tokens"),
+        Port::TokensWrite => ("KeepTokens", &[put, create, delete], "license-tokens"),
+        // What is set already is not written again, and the pair in use until now is kept.
+        Port::SecretsWrite => ("SetCredentials", &[read, put, create], "cml-credentials"),
         _ => ("ReadCredentials", &[read], "cml-credentials"),
     };
     let arn = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}";

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 
 use super::{Machined, bad_gateway, no_such_path};
+use crate::failure::Failure;
 use crate::faults::ControllerFault;
 
 /// Marks an answer that never leaves: its connection is cut instead.
@@ -25,6 +26,15 @@ pub(super) async fn go_wrong(State(machine): Machined, request: Request, next: N
     let fault = machine.with_faults(|faults| faults.of_request(request.method(), request.uri().path()));
     match fault {
         Some(ControllerFault::BadGateway) => bad_gateway(),
+        Some(ControllerFault::Refuses { status, description }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            Failure::new(status, description).into_response()
+        }
+        // Who signs in has no token yet.
+        Some(ControllerFault::Unauthorized) if !request.uri().path().ends_with("/authenticate") => {
+            let version = machine.with(|turn| Ok(turn.controller().version));
+            version.map(Failure::unauthorized).unwrap_or_else(|failure| failure).into_response()
+        }
         Some(ControllerFault::Absent) => no_such_path().await.into_response(),
         Some(ControllerFault::Slow(milliseconds)) => {
             dawdle(Duration::from_millis(milliseconds)).await;

@@ -135,7 +135,8 @@ pub(super) async fn register(
 pub(super) async fn renew_registration(State(machine): Machined, caller: Caller) -> Result<Response, Failure> {
     change(&machine, &caller, |turn| {
         let now = turn.now;
-        turn.edit().licence.renew_registration(now)?;
+        let heard = !turn.faults().of_licensing(&ControllerFault::RenewalFails);
+        turn.edit().licence.renew_registration(now, heard)?;
         Ok(done())
     })
 }
@@ -143,7 +144,8 @@ pub(super) async fn renew_registration(State(machine): Machined, caller: Caller)
 pub(super) async fn renew_authorization(State(machine): Machined, caller: Caller) -> Result<Response, Failure> {
     change(&machine, &caller, |turn| {
         let now = turn.now;
-        turn.edit().licence.renew_authorization(now)?;
+        let heard = !turn.faults().of_licensing(&ControllerFault::RenewalFails);
+        turn.edit().licence.renew_authorization(now, heard)?;
         Ok(done())
     })
 }

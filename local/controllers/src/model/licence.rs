@@ -4,6 +4,10 @@ use domain::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use renewal::Renewal;
+
+mod renewal;
+
 /// How long a registration lasts.
 const REGISTERED_FOR: SignedDuration = SignedDuration::from_hours(24 * 365);
 /// How long an authorization lasts.
@@ -12,8 +16,10 @@ const AUTHORIZED_FOR: SignedDuration = SignedDuration::from_hours(24 * 90);
 const REGISTERS_IN: SignedDuration = SignedDuration::from_secs(15);
 /// From the registration until the features are authorized.
 const AUTHORIZES_IN: SignedDuration = SignedDuration::from_secs(5);
-/// The one token that registers; see [`Refusal::of`].
+/// The one token that registers; every other one is refused.
 pub const LICENCE_TOKEN: &str = "simulated-smart-account-token";
+/// What it says of one that it cannot reach the smart account for.
+const UNHEARD: &str = "Communication send error: the smart account cannot be reached.";
 const SMART_RECEIVER: &str = "https://smartreceiver.cisco.com/licservice/license";
 const ENTERPRISE: &str = "CML_Enterprise";
 /// Expansion nodes that a controller of the demo fleet has, beside the 20 of its base licence.
@@ -79,7 +85,7 @@ impl Refusal {
             LICENCE_TOKEN => return None,
             token if token.contains("expired") => "The registration token has expired.",
             token if token.contains("invalid") => "The registration token is not valid.",
-            _ => "The registration token was not found.",
+            _ => return Some(format!("The registration token {token} was not found.")),
         };
         Some(why.into())
     }
@@ -99,9 +105,9 @@ pub(crate) struct Licence {
     #[serde(default)]
     pub(crate) transport: Transport,
     #[serde(default)]
-    registration_renewed_at: Option<Timestamp>,
+    registration_renewal: Renewal,
     #[serde(default)]
-    authorization_renewed_at: Option<Timestamp>,
+    authorization_renewal: Renewal,
 }
 
 fn demo_expansion() -> u32 {
@@ -117,8 +123,8 @@ impl Licence {
             standing: Standing::Registered,
             expansion_nodes: DEMO_EXPANSION,
             transport: Transport::default(),
-            registration_renewed_at: None,
-            authorization_renewed_at: None,
+            registration_renewal: Renewal::default(),
+            authorization_renewal: Renewal::default(),
         }
     }
 
@@ -172,7 +178,7 @@ impl Licence {
     /// The smart account cannot be reached for what it was asked.
     pub(crate) fn lose_registration(&mut self) {
         if let Standing::Asked { refusal, .. } = &mut self.standing {
-            *refusal = Some("Communication send error: the smart account cannot be reached.".into());
+            *refusal = Some(UNHEARD.into());
         }
     }
 
@@ -188,8 +194,8 @@ impl Licence {
             None => {
                 self.registered_at = answered_at;
                 self.expansion_nodes = 0;
-                self.registration_renewed_at = None;
-                self.authorization_renewed_at = None;
+                self.registration_renewal = Renewal::default();
+                self.authorization_renewal = Renewal::default();
                 Standing::Registered
             }
         };
@@ -204,18 +210,16 @@ impl Licence {
         }
     }
 
-    /// Renews the registration.
-    pub(crate) fn renew_registration(&mut self, now: Timestamp) -> Result<(), Refusal> {
+    /// Asks for a renewal of the registration; `heard` unless the smart account cannot be reached for it.
+    pub(crate) fn renew_registration(&mut self, now: Timestamp, heard: bool) -> Result<(), Refusal> {
         self.must_be_registered()?;
-        self.registration_renewed_at = Some(now);
-        Ok(())
+        self.registration_renewal.ask(now, heard)
     }
 
-    /// Renews the authorization.
-    pub(crate) fn renew_authorization(&mut self, now: Timestamp) -> Result<(), Refusal> {
+    /// Asks for a renewal of the authorization, likewise.
+    pub(crate) fn renew_authorization(&mut self, now: Timestamp, heard: bool) -> Result<(), Refusal> {
         self.must_be_registered()?;
-        self.authorization_renewed_at = Some(now);
-        Ok(())
+        self.authorization_renewal.ask(now, heard)
     }
 
     /// Gives the registration back. The words are recorded ones.
@@ -259,7 +263,7 @@ impl Licence {
     pub(crate) fn describe(&self, hostname: &str, product_uuid: &str, now: Timestamp) -> Value {
         let Transport { ssms, proxy_server, proxy_port } = &self.transport;
         json!({
-            "registration": self.describe_registration(),
+            "registration": self.describe_registration(now),
             "authorization": self.describe_authorization(now),
             "features": self.describe_features(now),
             "reservation_mode": false,
@@ -274,7 +278,7 @@ impl Licence {
     }
 
     /// The words other than `COMPLETED` are not recorded ones: no recording shows another.
-    fn describe_registration(&self) -> Value {
+    fn describe_registration(&self, now: Timestamp) -> Value {
         let (status, asked, failure, success) = match &self.standing {
             Standing::Registered => ("COMPLETED", Some(self.registered_at), Some("OK"), Some("SUCCESS")),
             Standing::Unregistered => ("NOT_REGISTERED", None, None, None),
@@ -282,26 +286,29 @@ impl Licence {
             Standing::Failed { at, why } => ("FAILED", Some(*at), Some(why.as_str()), Some("FAILED")),
         };
         let stands = self.is_registered();
-        let renewed = self.registration_renewed_at;
-        let next = renewed.unwrap_or(self.registered_at) + SignedDuration::from_hours(24 * 180);
+        let since = self.registration_renewal.succeeded_at(now).unwrap_or(self.registered_at);
+        let next = since + SignedDuration::from_hours(24 * 180);
         json!({
             "status": status,
             "smart_account": stands.then_some("Simulated smart account"),
             "virtual_account": stands.then_some("Simulated virtual account"),
-            "expires": stands.then(|| date(renewed.unwrap_or(self.registered_at) + REGISTERED_FOR)),
-            "register_time": times(asked, None, failure, success),
-            "renew_time": times(renewed, stands.then_some(next), None, stands.then_some("SUCCESS")),
+            "expires": stands.then(|| date(since + REGISTERED_FOR)),
+            "register_time": {
+                "succeeded": null, "attempted": asked.map(date), "scheduled": null, "status": null,
+                "failure": failure, "success": success,
+            },
+            "renew_time": self.registration_renewal.describe(None, stands.then_some(next), now),
         })
     }
 
     fn describe_authorization(&self, now: Timestamp) -> Value {
         let stands = self.is_authorized(now);
-        let since = self.authorization_renewed_at.unwrap_or(self.registered_at);
+        let since = self.authorization_renewal.succeeded_at(now).unwrap_or(self.registered_at);
         let next = since + SignedDuration::from_hours(24 * 30);
         json!({
             "status": if stands { "IN_COMPLIANCE" } else { "EVAL" },
             "expires": stands.then(|| date(since + AUTHORIZED_FOR)),
-            "renew_time": times(stands.then_some(since), stands.then_some(next), None, stands.then_some("SUCCESS")),
+            "renew_time": self.authorization_renewal.describe(stands.then_some(since), stands.then_some(next), now),
         })
     }
 
@@ -336,18 +343,6 @@ impl Licence {
             ),
         ])
     }
-}
-
-fn times(
-    attempted: Option<Timestamp>,
-    scheduled: Option<Timestamp>,
-    failure: Option<&str>,
-    success: Option<&str>,
-) -> Value {
-    json!({
-        "succeeded": null, "attempted": attempted.map(date), "scheduled": scheduled.map(date), "status": null,
-        "failure": failure, "success": success,
-    })
 }
 
 /// Licensing writes its dates without a zone.

@@ -43,8 +43,32 @@ async fn a_registration_is_accepted_at_once_and_completed_later() {
     assert_eq!(standing(&admin).await, both("COMPLETED", "IN_COMPLIANCE"));
     let licence = admin.get("/licensing").await;
     assert_eq!(licence["registration"]["register_time"]["attempted"], "2026-03-02 08:03:15");
-    for path in ["/licensing/registration/renew", "/licensing/authorization/renew"] {
-        admin.order(Method::PUT, path).await;
+}
+
+#[tokio::test]
+async fn a_renewal_is_accepted_at_once_and_done_or_failed_later() {
+    let fleet = Fleet::ready(OLD).await;
+    let admin = fleet.admin(OLD).await;
+    for part in ["registration", "authorization"] {
+        let path = format!("/licensing/{part}/renew");
+        let shown = async || admin.get("/licensing").await[part].clone();
+        let before = shown().await;
+        assert_eq!(admin.ask(Method::PUT, &path, "").await.status, StatusCode::NO_CONTENT);
+        assert_eq!(admin.ask(Method::PUT, &path, "").await.status, StatusCode::CONFLICT);
+        let asked = shown().await;
+        assert_eq!((&asked["expires"], &asked["renew_time"]["success"]), (&before["expires"], &Value::Null));
+        fleet.pass(10);
+        let renewed = shown().await;
+        assert_eq!(renewed["renew_time"]["success"], "SUCCESS");
+        assert_ne!(renewed["expires"], before["expires"]);
+        assert_ne!(renewed["renew_time"]["attempted"], before["renew_time"]["attempted"]);
+
+        fleet.controllers.inject_fault(OLD, FaultOrder::once(ControllerFault::RenewalFails)).await.unwrap();
+        assert_eq!(admin.ask(Method::PUT, &path, "").await.status, StatusCode::NO_CONTENT);
+        fleet.pass(10);
+        let failed = shown().await;
+        assert_eq!((&failed["renew_time"]["success"], &failed["expires"]), (&json!("FAILED"), &renewed["expires"]));
+        assert!(failed["renew_time"]["failure"].as_str().unwrap().contains("cannot be reached"), "{failed}");
     }
 }
 

@@ -15,7 +15,7 @@ use app::use_cases::refresh_session::{Issuer as Refresher, refresh_session};
 use app::{Context, Settings};
 use async_trait::async_trait;
 use functions::{HttpKeys, IssuerHttp, OidcClient, OidcConfig};
-use http_api::auth::{AuthConfig, Authenticator, RoleRules, StoredKeys};
+use http_api::token::{AuthConfig, Authenticator, RoleRules, StoredKeys};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 

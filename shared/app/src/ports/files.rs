@@ -2,7 +2,29 @@
 
 use async_trait::async_trait;
 
+use domain::backup::BACKUPS_FOLDER;
+
 use crate::error::PortError;
+
+/// What is kept as files. Who may read or write one kind may not touch the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileKind {
+    /// Topologies that wait to be imported.
+    Topology,
+    /// Backups of labs.
+    Backup,
+}
+
+impl FileKind {
+    /// The folder that its files' keys begin with.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Topology => "topologies",
+            Self::Backup => BACKUPS_FOLDER,
+        }
+    }
+}
 
 /// A store of files by key. A key is a path of our own making: `backups/<id>.yaml`.
 #[async_trait]

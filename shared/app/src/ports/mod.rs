@@ -26,7 +26,7 @@ pub use cml::{
 };
 pub use ec2::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
 pub use events::{CloudEvent, Events, Publication};
-pub use files::Files;
+pub use files::{FileKind, Files};
 pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};
 pub use queues::{Outgoing, Queue, Queues};
 pub use sealer::{SealOnce, Sealed, Sealer};

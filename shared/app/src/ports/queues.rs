@@ -71,7 +71,7 @@ impl Queue {
             | Task::ImportLab(_)
             | Task::BackUpLab(_)
             | Task::RegisterLicense(_)
-            | Task::RenewLicense
+            | Task::RenewLicense(_)
             | Task::DeregisterLicense
             | Task::PostNotice(_)
             | Task::RetireWorker(_) => Self::CmlOperations,

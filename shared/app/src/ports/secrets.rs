@@ -53,7 +53,8 @@ pub trait Secrets: Send + Sync {
     /// The credentials of that reference; null when there are none.
     async fn cml_credentials(&self, reference: &str) -> Result<Option<CmlLogins>, PortError>;
 
-    /// Sets them; those that were set become the previous ones.
+    /// Sets them; those that were set become the previous ones. When they are set already nothing is written, so
+    /// that the previous ones stay.
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError>;
 
     /// Keeps a licence token until it is used.

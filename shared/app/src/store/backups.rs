@@ -1,6 +1,7 @@
 //! Backups of labs: what is known of each; their files are elsewhere.
 
 use domain::backup::Backup;
+use domain::lab::{LabLook, LabState};
 use domain::{BackupId, LabId, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ struct BackupRecord {
     made_by: ActorRecord,
     #[serde(default)]
     not_extracted: Vec<(String, String)>,
+    lab_modified_at: Option<Timestamp>,
+    lab_state: Option<String>,
     kept_until: Timestamp,
 }
 
@@ -116,6 +119,8 @@ fn backup_item(backup: &Backup) -> Item {
         made_at: backup.made_at,
         made_by: ActorRecord::from(&backup.made_by),
         not_extracted: backup.not_extracted.clone(),
+        lab_modified_at: backup.lab_look.modified_at,
+        lab_state: backup.lab_look.state.as_ref().map(|state| state.name().to_owned()),
         kept_until: backup.expires_at,
     };
     let key = keys::backup(backup.id);
@@ -148,6 +153,10 @@ fn read_backup(item: &Item) -> Result<Backup, AppError> {
         made_at: record.made_at,
         made_by: record.made_by.into(),
         not_extracted: record.not_extracted,
+        lab_look: LabLook {
+            modified_at: record.lab_modified_at,
+            state: record.lab_state.as_deref().map(LabState::from_name),
+        },
         expires_at: record.kept_until,
     })
 }

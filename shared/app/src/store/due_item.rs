@@ -67,6 +67,9 @@ pub struct PowerDue {
     pub decided: Option<(Timestamp, PowerDecision)>,
     /// What was tried for the wish so far.
     pub record: ReconcileRecord,
+    /// The stretch of idleness, by its begin, that people in CML were told of last: the notice is there until it is
+    /// taken away, also after the stop and the next start.
+    pub told_of: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +87,7 @@ struct PowerRecord {
     judgement: u64,
     #[serde(default)]
     record: RecordItem,
+    told_of: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +126,7 @@ pub(super) fn power_item(due: &PowerDue) -> Item {
         next_action_at: decision.and_then(|d| d.next_action_at),
         judgement: due.judgement,
         record: RecordItem::from(&due.record),
+        told_of: due.told_of,
     };
     let item = item(keys::worker_due(due.worker_id), DueKind::Power, &id, due.due_at, &record);
     Item { version: Some(due.version), ..item }
@@ -155,6 +160,7 @@ pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
         judgement: record.judgement,
         decided,
         record: record.record.into(),
+        told_of: record.told_of,
     })
 }
 
@@ -190,6 +196,7 @@ impl PowerDue {
             judgement: 0,
             decided: None,
             record: ReconcileRecord::default(),
+            told_of: None,
         };
         let before = before.unwrap_or(fresh);
         // A message is told from another by its time: one that was judged in this very moment has had its own.

@@ -22,6 +22,11 @@ pub(super) fn user_data(id: WorkerId) -> ItemKey {
     ItemKey::new(format!("WORKER#{id}"), "USER-DATA")
 }
 
+/// Which operation ends the worker.
+pub(super) fn ending(id: WorkerId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{id}"), "ENDING")
+}
+
 /// What every sort key of an event begins with, and no other key of the table: by it the stream is filtered.
 pub const EVENT_PREFIX: &str = "EVENT#";
 
@@ -36,6 +41,11 @@ pub(super) const LAB_PREFIX: &str = "LAB#";
 
 pub(super) fn lab(worker: WorkerId, id: &LabId) -> ItemKey {
     ItemKey::new(format!("WORKER#{worker}"), format!("{LAB_PREFIX}{id}"))
+}
+
+/// When all labs of a worker were listed last.
+pub(super) fn labs_listed(worker: WorkerId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{worker}"), "LABS-LISTED")
 }
 
 /// Partition of the list of all backups.

@@ -1,16 +1,18 @@
 //! The stored form of an operation's task, with how far it is.
 
 use domain::lab::{LabAction, LabEdit};
-use domain::operation::cml::{
-    BackUpLabTask, ImportLabTask, LabSource, LabTask, NoticeTask, RegisterLicenseTask, RegisterStep, RetireStep,
-    RetireTask,
-};
+use domain::operation::cml::{BackUpLabTask, ImportLabTask, LabSource, LabTask, NoticeTask};
 use domain::operation::{FleetTask, ImportSelector, ImportTask, Task};
 use domain::{Place, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::record::bad_field;
 use crate::error::AppError;
+use license::{RegisterStepRecord, RenewStepRecord};
+use retire::{RetireStepRecord, SavedRecord};
+
+mod license;
+mod retire;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -38,6 +40,8 @@ pub(super) enum TaskRecord {
         action: ActionRecord,
         #[serde(default)]
         asked: u32,
+        #[serde(default)]
+        misread: u32,
     },
     ImportLab {
         from: SourceRecord,
@@ -61,6 +65,7 @@ pub(super) enum TaskRecord {
         product: String,
         token_ref: String,
         ssms_url: Option<String>,
+        proxy: Option<(String, u16)>,
         #[serde(default)]
         features: Vec<(String, u32)>,
         #[serde(default)]
@@ -70,7 +75,13 @@ pub(super) enum TaskRecord {
         #[serde(default)]
         accepted: bool,
     },
-    RenewLicense,
+    RenewLicense {
+        #[serde(default)]
+        step: RenewStepRecord,
+        before: Option<String>,
+        #[serde(default)]
+        accepted: bool,
+    },
     DeregisterLicense,
     PostNotice {
         label: String,
@@ -83,7 +94,9 @@ pub(super) enum TaskRecord {
         /// A `BackUpLab`.
         saving: Option<Box<TaskRecord>>,
         #[serde(default)]
-        saved: Vec<(String, String)>,
+        saved: Vec<SavedRecord>,
+        #[serde(default)]
+        deregistered: bool,
         reason: String,
     },
     ReconcileWorker,
@@ -122,27 +135,6 @@ pub(super) enum SourceRecord {
     Backup(String),
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RegisterStepRecord {
-    Prepare,
-    Register,
-    AwaitRegistration,
-    SetFeatures,
-    AwaitCompliance,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RetireStepRecord {
-    List,
-    BackUp,
-    Notify,
-    StopLabs,
-    AwaitNodes,
-    Deregister,
-}
-
 pub(super) fn task_record(task: &Task) -> TaskRecord {
     match task {
         Task::CreateWorker => TaskRecord::CreateWorker,
@@ -164,11 +156,13 @@ pub(super) fn task_record(task: &Task) -> TaskRecord {
         Task::SetMonitoring { enabled } => TaskRecord::SetMonitoring { enabled: *enabled },
         Task::UpdateTags { remove } => TaskRecord::UpdateTags { remove: remove.clone() },
         Task::RefreshLabs => TaskRecord::RefreshLabs,
-        Task::RenewLicense => TaskRecord::RenewLicense,
         Task::DeregisterLicense => TaskRecord::DeregisterLicense,
-        Task::ActOnLab(task) => {
-            TaskRecord::ActOnLab { lab: task.lab.to_string(), action: action_record(&task.action), asked: task.asked }
-        }
+        Task::ActOnLab(task) => TaskRecord::ActOnLab {
+            lab: task.lab.to_string(),
+            action: action_record(&task.action),
+            asked: task.asked,
+            misread: task.misread,
+        },
         Task::ImportLab(task) => import_record(task),
         Task::BackUpLab(task) => TaskRecord::BackUpLab {
             lab: task.lab.to_string(),
@@ -177,9 +171,10 @@ pub(super) fn task_record(task: &Task) -> TaskRecord {
             not_extracted: task.not_extracted.clone(),
             unanswered: task.unanswered,
         },
-        Task::RegisterLicense(task) => register_record(task),
+        Task::RegisterLicense(task) => license::register_record(task),
+        Task::RenewLicense(task) => license::renew_record(task),
         Task::PostNotice(task) => TaskRecord::PostNotice { label: task.label.clone(), content: task.content.clone() },
-        Task::RetireWorker(task) => retire_record(task),
+        Task::RetireWorker(task) => retire::retire_record(task),
         Task::ReconcileWorker => TaskRecord::ReconcileWorker,
         Task::ReconcileFleet(task) => TaskRecord::ReconcileFleet {
             reached: task.reached,
@@ -216,42 +211,6 @@ fn import_record(task: &ImportLabTask) -> TaskRecord {
     }
 }
 
-fn register_record(task: &RegisterLicenseTask) -> TaskRecord {
-    TaskRecord::RegisterLicense {
-        product: task.product.clone(),
-        token_ref: task.token_ref.clone(),
-        ssms_url: task.ssms_url.clone(),
-        features: task.features.clone(),
-        reregister: task.reregister,
-        step: match task.step {
-            RegisterStep::Prepare => RegisterStepRecord::Prepare,
-            RegisterStep::Register => RegisterStepRecord::Register,
-            RegisterStep::AwaitRegistration => RegisterStepRecord::AwaitRegistration,
-            RegisterStep::SetFeatures => RegisterStepRecord::SetFeatures,
-            RegisterStep::AwaitCompliance => RegisterStepRecord::AwaitCompliance,
-        },
-        before: task.before.clone(),
-        accepted: task.accepted,
-    }
-}
-
-fn retire_record(task: &RetireTask) -> TaskRecord {
-    TaskRecord::RetireWorker {
-        step: match task.step {
-            RetireStep::List => RetireStepRecord::List,
-            RetireStep::BackUp => RetireStepRecord::BackUp,
-            RetireStep::Notify => RetireStepRecord::Notify,
-            RetireStep::StopLabs => RetireStepRecord::StopLabs,
-            RetireStep::AwaitNodes => RetireStepRecord::AwaitNodes,
-            RetireStep::Deregister => RetireStepRecord::Deregister,
-        },
-        labs: task.labs.iter().map(ToString::to_string).collect(),
-        saving: task.saving.clone().map(|saving| Box::new(task_record(&Task::BackUpLab(saving)))),
-        saved: task.saved.iter().map(|(lab, backup)| (lab.to_string(), backup.to_string())).collect(),
-        reason: task.reason.clone(),
-    }
-}
-
 pub(super) fn read_task(record: TaskRecord) -> Result<Task, AppError> {
     Ok(match record {
         TaskRecord::CreateWorker => Task::CreateWorker,
@@ -275,9 +234,11 @@ pub(super) fn read_task(record: TaskRecord) -> Result<Task, AppError> {
         TaskRecord::SetMonitoring { enabled } => Task::SetMonitoring { enabled },
         TaskRecord::UpdateTags { remove } => Task::UpdateTags { remove },
         TaskRecord::RefreshLabs => Task::RefreshLabs,
-        TaskRecord::ActOnLab { lab, action, asked } => {
-            Task::ActOnLab(LabTask { lab: lab.parse().map_err(bad_field)?, action: read_action(action), asked })
-        }
+        TaskRecord::ActOnLab { lab, action, asked, misread } => Task::ActOnLab(LabTask {
+            asked,
+            misread,
+            ..LabTask::new(lab.parse().map_err(bad_field)?, read_action(action))
+        }),
         TaskRecord::ImportLab { from, title, asked_at, lab, warnings } => Task::ImportLab(ImportLabTask {
             from: match from {
                 SourceRecord::Topology(key) => LabSource::Topology(key),
@@ -295,45 +256,23 @@ pub(super) fn read_task(record: TaskRecord) -> Result<Task, AppError> {
             not_extracted,
             unanswered,
         }),
-        TaskRecord::RenewLicense => Task::RenewLicense,
         TaskRecord::DeregisterLicense => Task::DeregisterLicense,
         TaskRecord::PostNotice { label, content } => Task::PostNotice(NoticeTask { label, content }),
         TaskRecord::ReconcileWorker => Task::ReconcileWorker,
         TaskRecord::ReconcileFleet { reached, after, all_reached } => {
             Task::ReconcileFleet(FleetTask { reached, after, all_reached })
         }
-        record @ (TaskRecord::RegisterLicense { .. } | TaskRecord::RetireWorker { .. }) => read_long_task(record)?,
+        record @ (TaskRecord::RegisterLicense { .. }
+        | TaskRecord::RenewLicense { .. }
+        | TaskRecord::RetireWorker { .. }) => read_long_task(record)?,
     })
 }
 
 /// Those that go on for many steps.
 fn read_long_task(record: TaskRecord) -> Result<Task, AppError> {
     Ok(match record {
-        TaskRecord::RegisterLicense { product, token_ref, ssms_url, features, reregister, step, before, accepted } => {
-            Task::RegisterLicense(RegisterLicenseTask {
-                product,
-                token_ref,
-                ssms_url,
-                features,
-                reregister,
-                step: read_register_step(step),
-                before,
-                accepted,
-            })
-        }
-        TaskRecord::RetireWorker { step, labs, saving, saved, reason } => Task::RetireWorker(RetireTask {
-            step: read_retire_step(step),
-            labs: labs.iter().map(|id| id.parse().map_err(bad_field)).collect::<Result<_, _>>()?,
-            saving: match saving.map(|record| read_task(*record)).transpose()? {
-                Some(Task::BackUpLab(saving)) => Some(saving),
-                _ => None,
-            },
-            saved: saved
-                .iter()
-                .map(|(lab, backup)| Ok((lab.parse().map_err(bad_field)?, backup.parse().map_err(bad_field)?)))
-                .collect::<Result<_, AppError>>()?,
-            reason,
-        }),
+        record @ (TaskRecord::RegisterLicense { .. } | TaskRecord::RenewLicense { .. }) => license::read(record)?,
+        record @ TaskRecord::RetireWorker { .. } => retire::read(record)?,
         other => read_task(other)?,
     })
 }
@@ -345,26 +284,5 @@ fn read_action(record: ActionRecord) -> LabAction {
         ActionRecord::Wipe => LabAction::Wipe,
         ActionRecord::Delete => LabAction::Delete,
         ActionRecord::Update { title, description, notes } => LabAction::Update(LabEdit { title, description, notes }),
-    }
-}
-
-fn read_register_step(record: RegisterStepRecord) -> RegisterStep {
-    match record {
-        RegisterStepRecord::Prepare => RegisterStep::Prepare,
-        RegisterStepRecord::Register => RegisterStep::Register,
-        RegisterStepRecord::AwaitRegistration => RegisterStep::AwaitRegistration,
-        RegisterStepRecord::SetFeatures => RegisterStep::SetFeatures,
-        RegisterStepRecord::AwaitCompliance => RegisterStep::AwaitCompliance,
-    }
-}
-
-fn read_retire_step(record: RetireStepRecord) -> RetireStep {
-    match record {
-        RetireStepRecord::List => RetireStep::List,
-        RetireStepRecord::BackUp => RetireStep::BackUp,
-        RetireStepRecord::Notify => RetireStep::Notify,
-        RetireStepRecord::StopLabs => RetireStep::StopLabs,
-        RetireStepRecord::AwaitNodes => RetireStep::AwaitNodes,
-        RetireStepRecord::Deregister => RetireStep::Deregister,
     }
 }

@@ -39,6 +39,10 @@ pub struct AwsReadings {
 pub struct CmlReadings {
     /// When it was last tried.
     pub tried_at: Option<Timestamp>,
+    /// The instance that answered: of another one nothing is known by this.
+    pub instance_id: Option<String>,
+    /// When the licence was last read.
+    pub license_at: Option<Timestamp>,
     /// When statistics and telemetry were last read in full.
     pub read_at: Option<Timestamp>,
     /// What it said.

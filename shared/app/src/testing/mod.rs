@@ -2,9 +2,11 @@
 
 mod files_contract;
 mod memory_table;
+mod secrets_contract;
 
 pub use files_contract::check_files;
 pub use memory_table::MemoryTable;
+pub use secrets_contract::check_secrets;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -128,13 +128,24 @@ async fn store_reading(
     reading: Result<ControllerReading, CmlError>,
     now: Timestamp,
 ) -> Result<(), AppError> {
+    let instance_id = worker.instance.as_ref().map(|facts| facts.id.to_string());
     let uptime_secs = worker.running_since.map(|since| now.duration_since(since).as_secs().max(0));
     ctx.store
         .add_reading(worker.id, now, ctx.settings.sample_retention, |before: &CmlReadings| {
             let mut next = CmlReadings { tried_at: Some(now), errors: vec![], ..before.clone() };
+            if before.instance_id != instance_id {
+                next.instance_id.clone_from(&instance_id);
+                (next.cml.labs, next.cml.license, next.license_at) = (None, None, None);
+            }
             match &reading {
                 Ok(reading) => {
-                    next.cml = CmlReading { uptime_secs, ..reading.cml.clone() };
+                    // Of a part that failed the former answer stands: null is for what nobody knows.
+                    if reading.cml.license.is_some() {
+                        next.license_at = Some(now);
+                    }
+                    let license = reading.cml.license.clone().or_else(|| next.cml.license.clone());
+                    let labs = reading.cml.labs.or(next.cml.labs);
+                    next.cml = CmlReading { uptime_secs, labs, license, ..reading.cml.clone() };
                     next.errors = reading.errors.iter().map(ToString::to_string).collect();
                     // Only a reading that tells both who did something and what runs says anything about idleness.
                     if let (Some(events), Some(nodes)) = (&reading.telemetry, reading.cml.running_nodes) {

@@ -99,34 +99,48 @@ pub(super) async fn start_on(
         return Ok(done);
     }
     for _ in 0..JUDGE_ATTEMPTS {
-        let worker = ctx.store.worker(id).await?;
-        check_version(asked, &worker)?;
-        let now = ctx.now();
-        let events = command(&worker, wish)?;
-        let operation = new_operation(ctx, task(&worker), Some(id), asked);
-        let change = Change::of(&worker, events, asked.actor.clone(), now);
-        // A lost due item is restored by any command.
-        let due = PowerDue::hurried(id, ctx.store.power(id).await?, now);
-        let wished = change.as_ref().map_or(&worker, |change| &change.worker).wish.number;
-        let record = due.record.clone().for_wish(wished).asked(&operation);
-        let lab_wish = match lab {
-            Some((lab, action)) => wish_change(ctx, (id, lab), action, &operation).await?,
-            None => None,
-        };
-        let mut commit = Commit {
-            lab_wish,
-            unchanged: change.is_none().then_some((id, worker.version)),
-            change,
-            power: Some(due.with_record(record)),
-            ..Commit::default()
-        };
-        match record_and_send(ctx, &mut commit, &operation, asked).await {
+        match try_start(ctx, asked, (id, lab), wish, &task, Commit::default()).await {
             Err(CommitError::WorkerChanged | CommitError::Contended) => {}
-            Err(error) => return Err(into_app_error(error)),
-            Ok(operation) => return Ok(operation),
+            other => return other.map_err(into_app_error),
         }
     }
     Err(AppError::Busy(id))
+}
+
+/// One attempt of [`start_on`]: with `commit`, or not at all.
+///
+/// # Errors
+/// As [`start`], or somebody changed the worker meanwhile.
+pub(super) async fn try_start(
+    ctx: &Context,
+    asked: &Asked,
+    (id, lab): (WorkerId, Option<(&LabId, &LabAction)>),
+    wish: &Command,
+    task: &(impl Fn(&Worker) -> Task + Send + Sync),
+    commit: Commit,
+) -> Result<Operation, CommitError> {
+    let worker = ctx.store.worker(id).await?;
+    check_version(asked, &worker)?;
+    let now = ctx.now();
+    let events = command(&worker, wish).map_err(AppError::from)?;
+    let operation = new_operation(ctx, task(&worker), Some(id), asked);
+    let change = Change::of(&worker, events, asked.actor.clone(), now);
+    // A lost due item is restored by any command.
+    let due = PowerDue::hurried(id, ctx.store.power(id).await?, now);
+    let wished = change.as_ref().map_or(&worker, |change| &change.worker).wish.number;
+    let record = due.record.clone().for_wish(wished).asked(&operation);
+    let lab_wish = match lab {
+        Some((lab, action)) => wish_change(ctx, (id, lab), action, &operation).await?,
+        None => None,
+    };
+    let mut commit = Commit {
+        lab_wish,
+        unchanged: change.is_none().then_some((id, worker.version)),
+        change,
+        power: Some(due.with_record(record)),
+        ..commit
+    };
+    record_and_send(ctx, &mut commit, &operation, asked).await
 }
 
 /// Records something new together with its operation, and sends that on its way.

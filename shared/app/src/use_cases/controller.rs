@@ -13,6 +13,9 @@ use crate::store::AwsReadings;
 
 /// How long an address may be believed while no certificate is recorded.
 const UNPINNED_ADDRESS_VALID_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// What to do about a controller that does not take our credentials, or not for this.
+pub const CREDENTIALS_HINT: &str = "Set credentials of a CML administrator that it takes: PUT \
+    /api/workers/{worker_id}/cml-credentials, or PUT /api/cml-credentials for all workers without their own.";
 /// How soon a controller that did not answer is asked again.
 const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
@@ -48,6 +51,8 @@ pub enum NoWay {
     NotRunning(String),
     /// Not yet: what is missing comes by itself.
     NotYet(String),
+    /// Not yet: nobody has been in contact with it since it was launched, taken over or given another address.
+    NoContact(String),
     /// Not unless somebody does something.
     Closed(String),
 }
@@ -57,7 +62,7 @@ impl NoWay {
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
-            Self::NotRunning(why) | Self::NotYet(why) | Self::Closed(why) => why,
+            Self::NotRunning(why) | Self::NotYet(why) | Self::NoContact(why) | Self::Closed(why) => why,
         }
     }
 
@@ -65,7 +70,7 @@ impl NoWay {
     pub(super) fn progress(self, ctx: &Context) -> Progress {
         match self {
             Self::NotRunning(why) => Progress::failed("not_running", why),
-            Self::NotYet(why) => Progress::Waiting(why, ctx.now() + ASK_AGAIN_AFTER),
+            Self::NotYet(why) | Self::NoContact(why) => Progress::Waiting(why, ctx.now() + ASK_AGAIN_AFTER),
             Self::Closed(why) => Progress::failed("controller_closed", why),
         }
     }
@@ -76,7 +81,7 @@ impl From<NoWay> for AppError {
     fn from(no_way: NoWay) -> Self {
         match no_way {
             NoWay::NotRunning(why) | NoWay::Closed(why) => Self::Conflict(why),
-            NoWay::NotYet(why) => Self::Unavailable(PortError::new("cml.reach", why)),
+            NoWay::NotYet(why) | NoWay::NoContact(why) => Self::Unavailable(PortError::new("cml.reach", why)),
         }
     }
 }
@@ -93,13 +98,14 @@ pub async fn reach(ctx: &Context, secrets: &dyn Secrets, worker: &Worker) -> Res
     }
     let addresses = ctx.settings.cml_address;
     let Some(endpoint) = worker.endpoint(addresses) else {
-        return Ok(Err(NoWay::NotYet(addresses.missing().into())));
+        return Ok(Err(NoWay::NoContact(addresses.missing().into())));
     };
     if let Err(why) = may_be_asked(ctx, worker, &endpoint, ctx.now()).await? {
         return Ok(Err(NoWay::NotYet(why)));
     }
     let Some(certificate) = worker.certificate_sha256.clone() else {
-        return Ok(Err(NoWay::NotYet("the first contact with the controller, which records its certificate".into())));
+        let what = "the first contact with the controller, which records its certificate";
+        return Ok(Err(NoWay::NoContact(what.into())));
     };
     let reference = worker.cml_credentials_ref.as_deref().unwrap_or(FLEET_CREDENTIALS_REF);
     let Some(credentials) = secrets.cml_credentials(reference).await.map_err(AppError::Unavailable)? else {
@@ -117,7 +123,9 @@ pub(super) fn failed_call(ctx: &Context, error: &CmlError) -> Progress {
             return Progress::Waiting(what, ctx.now() + ASK_AGAIN_AFTER);
         }
         CmlErrorKind::CertificateChanged => "certificate_changed",
-        CmlErrorKind::Denied => "cml_denied",
+        CmlErrorKind::Denied => {
+            return Progress::Failed("cml_denied".into(), format!("{} {CREDENTIALS_HINT}", error.message));
+        }
         CmlErrorKind::Refused => "cml_refused",
         CmlErrorKind::Malformed => "cml_malformed",
     };

@@ -9,7 +9,7 @@ use super::lab_access::running_worker;
 use super::lab_commands::nothing_of_its_own;
 use crate::context::Context;
 use crate::error::AppError;
-use crate::ports::Files;
+use crate::ports::{FileKind, Files};
 use crate::topology::{TopologyFormat, judge_title, judge_topology};
 
 /// A topology as it was sent.
@@ -44,7 +44,7 @@ pub async fn import_lab(
     let topology = judge_topology(sent.text, sent.format)?;
     let title = judge_title(sent.title.map(str::to_owned), &topology)?.unwrap_or_else(|| untitled(ctx.now()));
 
-    let key = format!("topologies/{:032x}", ctx.random.next());
+    let key = format!("{}/{:032x}", FileKind::Topology.folder(), ctx.random.next());
     let task =
         ImportLabTask { from: LabSource::Topology(key.clone()), title, asked_at: None, lab: None, warnings: vec![] };
     files.put(&key, sent.text.as_bytes()).await.map_err(AppError::Unavailable)?;

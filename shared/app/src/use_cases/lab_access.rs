@@ -2,9 +2,10 @@
 
 use domain::lab::Lab;
 use domain::session::Person;
-use domain::worker::{Command, Worker, WorkerStatus, command::Update, command::command};
+use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Update, command::command};
 use domain::{LabId, WorkerId};
 
+use super::retire_worker::retirement_under_way;
 use crate::context::Context;
 use crate::error::AppError;
 
@@ -29,14 +30,17 @@ pub fn sees_lab(ctx: &Context, person: &Person, worker_owner: Option<&str>, lab_
     sight.sees(worker_owner) || lab_owner.is_some_and(|name| sight.sees(ctx.settings.lab_owners.owner(name)))
 }
 
-/// The worker, which must run.
+/// The worker, which must run, and not be about to end: what is made on it then would be lost.
 ///
 /// # Errors
-/// It does not exist, does not run, or the table failed.
+/// It does not exist, does not run, is being terminated, or the table failed.
 pub async fn running_worker(ctx: &Context, id: WorkerId) -> Result<Worker, AppError> {
     let worker = ctx.store.worker(id).await?;
     // Of one that is gone for good nobody should hear that it can be started.
     command(&worker, &Command::Update(Update::default()))?;
+    if let Some(why) = being_ended(ctx, &worker).await? {
+        return Err(AppError::Conflict(why));
+    }
     if worker.status == WorkerStatus::Running {
         return Ok(worker);
     }
@@ -44,4 +48,19 @@ pub async fn running_worker(ctx: &Context, id: WorkerId) -> Result<Worker, AppEr
         "the worker is {}, and nothing can be done at it; start it first",
         worker.status.name()
     )))
+}
+
+/// Why nothing may be done at a worker any more, if it is about to end.
+///
+/// # Errors
+/// The table failed.
+pub(super) async fn being_ended(ctx: &Context, worker: &Worker) -> Result<Option<String>, AppError> {
+    if let Some(ending) = retirement_under_way(ctx, worker.id).await? {
+        return Ok(Some(format!(
+            "the worker is being terminated by operation {}; nothing can be done at it",
+            ending.id
+        )));
+    }
+    let wanted_gone = worker.desired == DesiredState::Terminated;
+    Ok(wanted_gone.then(|| "the worker is wanted terminated, and nothing can be done at it".into()))
 }

@@ -36,7 +36,7 @@ pub async fn act_on_lab(
     }
     let running = running_worker(ctx, worker).await?;
     lab_to_act_on(ctx, person, &running, lab).await?;
-    let task = |_: &_| Task::ActOnLab(LabTask { lab: lab.clone(), action: action.clone(), asked: 0 });
+    let task = |_: &_| Task::ActOnLab(LabTask::new(lab.clone(), action.clone()));
     start_on(ctx, asked, (worker, Some((lab, &action))), &nothing_of_its_own(), task).await
 }
 

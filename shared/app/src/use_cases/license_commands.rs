@@ -1,6 +1,6 @@
 //! Register, renew and give back a worker's licence: what is asked for is checked, and the operation started.
 
-use domain::operation::cml::{RegisterLicenseTask, RegisterStep};
+use domain::operation::cml::{RegisterLicenseTask, RegisterStep, RenewLicenseTask};
 use domain::operation::{Operation, Task};
 use domain::worker::{Command, command::Update};
 use domain::{Invalid, OperationId, WorkerId};
@@ -19,7 +19,7 @@ const NODE_COUNT: &str = "CML_NODE_COUNT";
 const NODE_COUNT_MAX: u32 = 500;
 /// Longest token, in bytes. Source: CML's `OpenAPI` document, `POST /licensing/registration`.
 const TOKEN_MAX_BYTES: usize = 256;
-/// Longest address of Smart Software Manager, in bytes.
+/// Longest address of Smart Software Manager or of a proxy, in bytes.
 const URL_MAX_BYTES: usize = 256;
 
 /// A registration as it is asked for.
@@ -31,10 +31,21 @@ pub struct Registration {
     pub product: String,
     /// Seats for nodes beyond the base licence; null leaves them as they are.
     pub node_count: Option<u32>,
-    /// Smart Software Manager on premises; null for Cisco's own.
+    /// Smart Software Manager on premises; null leaves the way there as it is.
     pub ssms_url: Option<String>,
+    /// The proxy on the way there; null leaves it as it is.
+    pub proxy: Option<Proxy>,
     /// Register although a registration stands.
     pub reregister: bool,
+}
+
+/// A proxy between a controller and Smart Software Manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its name or address.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
 }
 
 impl Registration {
@@ -59,6 +70,14 @@ impl Registration {
         }
         if self.ssms_url.as_deref().is_some_and(|url| !is_url(url)) {
             invalid.push("ssms_url", "must begin with https:// or http:// and have no spaces");
+        }
+        if let Some(Proxy { server, port }) = &self.proxy {
+            if !(1..=URL_MAX_BYTES).contains(&server.len()) || !server.bytes().all(|c| c.is_ascii_graphic()) {
+                invalid.push("proxy.server", "must be a name or an address, without spaces");
+            }
+            if *port == 0 {
+                invalid.push("proxy.port", "must be 1 to 65535");
+            }
         }
         invalid.finish(Some(()))
     }
@@ -93,6 +112,7 @@ pub async fn register_license(
         product: wanted.product,
         token_ref: token_ref.clone(),
         ssms_url: wanted.ssms_url,
+        proxy: wanted.proxy.map(|proxy| (proxy.server, proxy.port)),
         features: wanted.node_count.map(|count| (NODE_COUNT.to_owned(), count)).into_iter().collect(),
         reregister: wanted.reregister,
         step: RegisterStep::Prepare,
@@ -100,13 +120,15 @@ pub async fn register_license(
         accepted: false,
     });
     let operation = Operation::new(operation_id, task, Some(id), asked.actor.clone(), now);
-    let recorded = record(ctx, &mut Commit::default(), &operation, asked).await.map_err(into_app_error)?;
-    if recorded.id == operation_id {
-        // After the operation, which deletes it: a token is never left without one.
-        secrets.put_token(&token_ref, &wanted.token).await.map_err(AppError::Unavailable)?;
-        send(ctx, &recorded).await;
+    // Before the operation, which is due from the moment it is recorded and needs it.
+    secrets.put_token(&token_ref, &wanted.token).await.map_err(AppError::Unavailable)?;
+    let recorded = record(ctx, &mut Commit::default(), &operation, asked).await;
+    if matches!(&recorded, Ok(recorded) if recorded.id == operation_id) {
+        send(ctx, &operation).await;
+    } else if let Err(error) = secrets.delete_token(&token_ref).await {
+        tracing::error!(%error, token_ref, "a licence token is kept that no operation deletes; delete it by hand");
     }
-    Ok(recorded)
+    recorded.map_err(into_app_error)
 }
 
 /// Starts the renewal of registration and authorization.
@@ -114,7 +136,7 @@ pub async fn register_license(
 /// # Errors
 /// The worker does not exist or does not run, the version or the key do not fit, or a port failed.
 pub async fn renew_license(ctx: &Context, asked: &Asked, id: WorkerId) -> Result<Operation, AppError> {
-    begin(ctx, asked, id, Task::RenewLicense).await
+    begin(ctx, asked, id, Task::RenewLicense(RenewLicenseTask::default())).await
 }
 
 /// Starts giving the licence's seats back.

@@ -56,5 +56,6 @@ pub mod run_operation;
 mod seen_page;
 pub mod set_cml_credentials;
 pub mod start;
+mod unfinished_imports;
 pub mod update_worker;
 pub mod worker_commands;

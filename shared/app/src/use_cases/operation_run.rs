@@ -48,7 +48,7 @@ pub(super) trait Steps: Sync {
 
     /// The operation has ended, however it did: what was kept for it alone goes. Called before the end is written
     /// down, so that nothing of it is forgotten.
-    async fn tidy_up(&self, _ctx: &Context, _operation: &Operation) -> Result<(), AppError> {
+    async fn tidy_up(&self, _ctx: &Context, _operation: &mut Operation) -> Result<(), AppError> {
         Ok(())
     }
 }
@@ -90,7 +90,7 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
         }
     }
     if operation.status.is_final() {
-        steps.tidy_up(ctx, &operation).await?;
+        steps.tidy_up(ctx, &mut operation).await?;
     }
     tell_worker(ctx, &operation).await?;
     // Another delivery of the same operation may have written first. All calls are idempotent, so
@@ -104,6 +104,18 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
         attempts = operation.attempts, waiting_for = operation.waiting_for, "operation advanced"
     );
     Ok(())
+}
+
+/// What holds whatever destroys something, while the fleet is frozen.
+///
+/// # Errors
+/// The table failed: then nothing destructive may be done either.
+pub(super) async fn frozen(ctx: &Context) -> Result<Option<Progress>, AppError> {
+    let fleet = ctx.store.fleet_state().await?;
+    Ok(fleet.frozen_since.map(|_| {
+        let why = fleet.frozen_reason.unwrap_or_default();
+        Progress::waiting(ctx, format!("the fleet to be released from frozen mode ({why})"))
+    }))
 }
 
 /// Writes down how far the operation is before something is done that must not be done twice. False when

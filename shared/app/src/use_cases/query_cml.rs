@@ -14,6 +14,8 @@ use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{CmlError, CmlErrorKind, Controllers, ProxyAnswer, ProxyMethod, ProxyRequest, Secrets};
 
+/// The most of CML's words for a refusal that are shown.
+const WORDS_MAX_CHARS: usize = 500;
 /// The longest query that is passed on, in bytes as it is sent.
 const QUERY_MAX_BYTES: usize = 2_048;
 
@@ -60,10 +62,16 @@ pub async fn query_cml(
 fn passed_on(answer: ProxyAnswer) -> Result<CmlAnswer, CmlError> {
     if answer.status == 401 {
         // Ours were refused. Passed on, it would tell callers to sign in again.
-        return Err(failed(CmlErrorKind::Denied, "it refuses our credentials"));
+        return Err(failed(CmlErrorKind::Denied, &words(&answer.body)));
     }
     let text = String::from_utf8(answer.body).map_err(|_| failed(CmlErrorKind::Malformed, "its answer is no text"))?;
     Ok(CmlAnswer { status: answer.status, content_type: answer.content_type, text })
+}
+
+/// What CML says of a refusal.
+fn words(body: &[u8]) -> String {
+    let said = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    said["description"].as_str().unwrap_or("It answers 401.").chars().take(WORDS_MAX_CHARS).collect()
 }
 
 fn failed(kind: CmlErrorKind, message: &str) -> CmlError {
@@ -105,7 +113,10 @@ mod tests {
             let passed = passed_on(answer(status, b"its words")).unwrap();
             assert_eq!((passed.status, passed.text.as_str()), (status, "its words"));
         }
-        assert_eq!(passed_on(answer(401, b"{}")).unwrap_err().kind, CmlErrorKind::Denied);
+        for (body, words) in [(&b"{\"description\": \"No token.\"}"[..], "No token."), (b"<html>", "It answers 401.")] {
+            let refused = passed_on(answer(401, body)).unwrap_err();
+            assert_eq!((refused.kind, refused.message.as_str()), (CmlErrorKind::Denied, words));
+        }
         assert_eq!(passed_on(answer(200, b"\xff")).unwrap_err().kind, CmlErrorKind::Malformed);
     }
 

@@ -143,7 +143,9 @@ pub async fn sees_worker(ctx: &Context, person: &Person, worker: &Worker) -> Res
 /// The lab as it was read last, on its worker, for somebody who sees it.
 async fn seen_lab(ctx: &Context, person: &Person, worker: WorkerId, id: &LabId) -> Result<(Worker, Lab), AppError> {
     let (worker, lab) = futures::try_join!(ctx.store.worker(worker), ctx.store.lab(worker, id))?;
-    if sees(ctx, person, &worker, &lab) { Ok((worker, lab)) } else { Err(no_lab(id)) }
+    // A terminated worker has none, also while its labs are still being dropped.
+    let there = worker.status != WorkerStatus::Terminated;
+    if there && sees(ctx, person, &worker, &lab) { Ok((worker, lab)) } else { Err(no_lab(id)) }
 }
 
 fn no_lab(id: &LabId) -> AppError {
@@ -242,7 +244,7 @@ pub async fn download_lab(
     let (worker, lab) = seen_lab(ctx, person, worker, id).await?;
     let way: Way = match reach(ctx, secrets, &worker).await? {
         Ok(way) => way,
-        Err(NoWay::NotYet(why)) => {
+        Err(NoWay::NotYet(why) | NoWay::NoContact(why)) => {
             return Err(AppError::Unavailable(PortError::new("cml.reach", why)));
         }
         Err(NoWay::NotRunning(why) | NoWay::Closed(why)) => return Err(AppError::Conflict(why)),

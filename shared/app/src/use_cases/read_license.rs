@@ -51,7 +51,7 @@ pub async fn get_license(
         Err(why) => {
             let last = ctx.store.latest::<CmlReadings>(id).await?.unwrap_or_default();
             let license = last.cml.license.map(|reading| License { reading, ..License::default() });
-            let read_at = license.as_ref().and(last.read_at);
+            let read_at = license.as_ref().and(last.license_at.or(last.read_at));
             (license, read_at, Some(why))
         }
     };

@@ -11,6 +11,7 @@ use domain::worker::{DesiredState, Worker};
 use domain::{Actor, LabId, OperationId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, new_operation, record, send};
+use super::retire_worker::retirement_under_way;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Commit, CommitError, Counted, LabWishChange, StoredWish};
@@ -70,7 +71,8 @@ impl Turn {
     async fn of(ctx: &Context, worker: &Worker) -> Result<Self, AppError> {
         let newest = ctx.store.list_operations(Some(worker.id), NEWEST, None).await?.items;
         let under_way: Vec<Operation> = newest.into_iter().filter(|one| !one.status.is_final()).collect();
-        let ends = under_way.iter().any(|one| matches!(one.task, Task::RetireWorker(_)));
+        // Behind any number of newer operations.
+        let ends = retirement_under_way(ctx, worker.id).await?.is_some();
         let held = match worker.desired {
             _ if ends => Some("Its worker is being terminated.".to_owned()),
             DesiredState::Running => None,
@@ -202,7 +204,7 @@ async fn act(
 ) -> Result<Timestamp, AppError> {
     let now = ctx.now();
     let action = if decision.action == Action::Stop { LabAction::Stop } else { LabAction::Start };
-    let task = Task::ActOnLab(LabTask { lab: stored.lab_id.clone(), action, asked: 0 });
+    let task = Task::ActOnLab(LabTask::new(stored.lab_id.clone(), action));
     let asked = Asked::by(Actor::reconciler());
     let operation = new_operation(ctx, task, Some(worker.id), &asked);
     let next = decision.next_check_at;

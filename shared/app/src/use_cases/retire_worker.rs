@@ -1,21 +1,22 @@
 //! The end of a worker: what is on it is saved first, unless somebody says why not.
 
 use domain::WorkerId;
-use domain::operation::cml::RetireTask;
+use domain::operation::retire::{RetireTask, SavedLab};
 use domain::operation::{Operation, Task};
 use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Update, command::command};
 
-use super::command::{Asked, check_version, replay, start};
-use super::worker_commands::{terminate_for, terminate_worker, who};
+use super::command::{Asked, check_version, into_app_error, replay, try_start};
+use super::worker_commands::{terminate_worker, who};
 use crate::context::Context;
 use crate::error::AppError;
-use crate::store::CmlReadings;
+use crate::store::{CmlReadings, Commit, CommitError};
 
-/// Newest operations of a worker among which one that ends it is looked for.
-const NEWEST: u32 = 20;
+/// How often the start is tried when others write the same worker.
+const ATTEMPTS: usize = 10;
 
 /// Starts the safe end of a worker: its labs are saved, people are told, its seats are given back, and then it is
-/// terminated. Where there is nothing to save it is terminated at once. One that is under way goes on.
+/// terminated. Where there is nothing to save, or all was saved before, it is terminated at once. One that is under
+/// way goes on.
 ///
 /// # Errors
 /// The worker does not exist or is gone, the version or the key do not fit, or a port failed.
@@ -25,16 +26,46 @@ pub async fn retire_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Result
     }
     let worker = ctx.store.worker(id).await?;
     check_version(asked, &worker)?;
-    let reason = format!("Terminated by {}.", who(&asked.actor));
+    let wanted_gone = worker.desired == DesiredState::Terminated;
+    let by = format!("Terminated by {}.", who(&asked.actor));
+    let reason = if wanted_gone { "It is wanted gone.".to_owned() } else { by };
     command(&worker, &Command::Want { desired: DesiredState::Terminated, reason: reason.clone() })?;
-    if nothing_to_save(ctx, &worker).await? {
-        return terminate_worker(ctx, asked, id).await;
+    match how_to_end(ctx, &worker, reason).await? {
+        HowToEnd::IsUnderWay(operation) => Ok(*operation),
+        HowToEnd::AtOnce => terminate_worker(ctx, asked, id).await,
+        HowToEnd::Safely(task) => {
+            let task = Task::RetireWorker(task);
+            start_ending(ctx, asked, id, &Command::Update(Update::default()), &task).await
+        }
     }
-    if let Some(under_way) = retirement_under_way(ctx, id).await? {
-        return Ok(under_way);
+}
+
+/// How a worker is ended.
+pub(super) enum HowToEnd {
+    /// This operation does it already.
+    IsUnderWay(Box<Operation>),
+    /// There is nothing to save, or all was saved before or given up by force.
+    AtOnce,
+    /// What is on it is saved first.
+    Safely(RetireTask),
+}
+
+/// How a worker is ended that is to be gone for that reason.
+///
+/// # Errors
+/// The table failed.
+pub(super) async fn how_to_end(ctx: &Context, worker: &Worker, reason: String) -> Result<HowToEnd, AppError> {
+    let before = last_ending(ctx, worker.id).await?;
+    if let Some(under_way) = before.clone().filter(|before| !before.status.is_final()) {
+        return Ok(HowToEnd::IsUnderWay(Box::new(under_way)));
     }
-    let task = |_: &_| Task::RetireWorker(RetireTask::new(reason.clone()));
-    start(ctx, asked, id, &Command::Update(Update::default()), task).await
+    // The last one had come so far that only the instance was left to terminate, or was by force.
+    let wanted_gone = worker.desired == DesiredState::Terminated;
+    let handed_over = wanted_gone && before.as_ref().is_some_and(|before| before.task == Task::TerminateWorker);
+    if handed_over || nothing_to_save(ctx, worker).await? {
+        return Ok(HowToEnd::AtOnce);
+    }
+    Ok(HowToEnd::Safely(RetireTask::new(reason, kept_of(ctx, before).await?)))
 }
 
 /// Starts the termination of a worker with all that is on it, for a reason that its event tells.
@@ -47,37 +78,101 @@ pub async fn terminate_by_force(
     id: WorkerId,
     reason: &str,
 ) -> Result<Operation, AppError> {
+    if let Some(done) = replay(ctx, asked).await? {
+        return Ok(done);
+    }
     let reason = format!("Terminated by {}, by force: {reason}", who(&asked.actor));
-    terminate_for(ctx, asked, id, reason).await
+    let wish = Command::Want { desired: DesiredState::Terminated, reason };
+    start_ending(ctx, asked, id, &wish, &Task::TerminateWorker).await
 }
 
-/// The operation that saves what is on a worker and ends it, if there is one.
+/// Starts the operation that ends the worker, and records that it is the one. A safe end that finds another under
+/// way is that one; force comes before both.
+async fn start_ending(
+    ctx: &Context,
+    asked: &Asked,
+    id: WorkerId,
+    wish: &Command,
+    task: &Task,
+) -> Result<Operation, AppError> {
+    for _ in 0..ATTEMPTS {
+        let before = ctx.store.ending(id).await?;
+        if let (Task::RetireWorker(_), Some(under_way)) = (task, retirement_under_way(ctx, id).await?) {
+            return Ok(under_way);
+        }
+        let ending = Some((id, before.map_or(0, |before| before.version)));
+        let commit = Commit { ending, ..Commit::default() };
+        match try_start(ctx, asked, (id, None), wish, &|_| task.clone(), commit).await {
+            Err(CommitError::WorkerChanged | CommitError::Contended) => {}
+            other => return other.map_err(into_app_error),
+        }
+    }
+    Err(AppError::Busy(id))
+}
+
+/// The operation that is ending a worker now: safely, or by force.
 ///
 /// # Errors
 /// The table failed.
 pub(super) async fn retirement_under_way(ctx: &Context, id: WorkerId) -> Result<Option<Operation>, AppError> {
-    let newest = ctx.store.list_operations(Some(id), NEWEST, None).await?.items;
-    Ok(newest.into_iter().find(|one| !one.status.is_final() && matches!(one.task, Task::RetireWorker(_))))
+    Ok(last_ending(ctx, id).await?.filter(|operation| !operation.status.is_final()))
 }
 
-/// Whether nothing is lost with the worker: nothing ever ran, its machine is lost already, or nobody ever saw a
-/// lab or a licence on it. A controller that answered once is asked itself while it runs.
+/// The operation that ends, or was last to end, a worker.
+async fn last_ending(ctx: &Context, id: WorkerId) -> Result<Option<Operation>, AppError> {
+    let Some(ending) = ctx.store.ending(id).await? else { return Ok(None) };
+    match ctx.store.operation(ending.operation_id).await {
+        // So long ago that it was forgotten.
+        Err(AppError::NotFound { .. }) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// What an end that was given up saved, and is still kept.
+async fn kept_of(ctx: &Context, before: Option<Operation>) -> Result<Vec<SavedLab>, AppError> {
+    let Some(Operation { task: Task::RetireWorker(task), .. }) = before else { return Ok(vec![]) };
+    let mut kept = Vec::new();
+    for saved in task.saved {
+        if ctx.store.find_backup(saved.backup).await?.is_some() {
+            kept.push(saved);
+        }
+    }
+    Ok(kept)
+}
+
+/// Whether it is known that nothing is lost with the worker: it never had a machine, its machine is lost already,
+/// or this very machine was read and had neither labs nor a licence. What was not read is not known; and one that
+/// runs is asked itself.
 ///
 /// # Errors
 /// The table failed.
 pub(super) async fn nothing_to_save(ctx: &Context, worker: &Worker) -> Result<bool, AppError> {
-    let lost = worker.status.is_final() || worker.status == WorkerStatus::Failed;
-    if lost || worker.desired == DesiredState::Terminated {
-        return Ok(true);
+    match worker.status {
+        WorkerStatus::Terminating | WorkerStatus::Terminated | WorkerStatus::Failed => return Ok(true),
+        WorkerStatus::Running => return Ok(false),
+        _ if worker.never_had_instance() => return Ok(true),
+        _ => {}
     }
-    if worker.status == WorkerStatus::Running && worker.certificate_sha256.is_some() {
+    let Some(instance) = &worker.instance else { return Ok(false) };
+    let read = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
+    if read.instance_id.as_deref() != Some(instance.id.as_str()) || read.cml.labs != Some(0) {
         return Ok(false);
     }
-    if worker.never_had_instance() {
+    let unlicensed = read.cml.license.is_some_and(|one| one.registration.is_some() && !one.may_hold_seat());
+    Ok(unlicensed && ctx.store.all_worker_labs(worker.id).await?.is_empty())
+}
+
+/// Whether CML ever answered on the worker's machine, as far as is known.
+///
+/// # Errors
+/// The table failed.
+pub(super) async fn has_answered(ctx: &Context, worker: &Worker) -> Result<bool, AppError> {
+    if worker.certificate_sha256.is_some() {
         return Ok(true);
     }
-    let cml = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default().cml;
-    let licensed = cml.license.is_some_and(|license| license.may_hold_seat());
-    let has_labs = cml.labs.is_some_and(|labs| labs > 0) || !ctx.store.all_worker_labs(worker.id).await?.is_empty();
-    Ok(!licensed && !has_labs)
+    // A launch of which no machine was seen yet.
+    let Some(instance) = &worker.instance else { return Ok(false) };
+    let read = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
+    // An older version did not say which machine it read.
+    Ok(read.instance_id.map_or(read.cml.version.is_some(), |read_of| read_of == instance.id.as_str()))
 }

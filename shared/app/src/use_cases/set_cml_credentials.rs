@@ -1,7 +1,7 @@
 //! Set the CML user and password of one worker, or of the fleet. Write-only: the item keeps the reference,
 //! never the secret.
 
-use domain::worker::{Command, command::command};
+use domain::worker::{Command, Worker, command::command};
 use domain::{Invalid, WorkerId};
 
 use super::change::change;
@@ -11,7 +11,8 @@ use crate::error::AppError;
 use crate::ports::{CmlCredentials, Secrets};
 use crate::settings::FLEET_CREDENTIALS_REF;
 
-/// Stores the credentials under the worker's id and lets the worker use them.
+/// Stores the credentials under the worker's id and lets the worker use them. Those that it used until now stay good
+/// for a controller that refuses the new ones, until the next are set.
 ///
 /// # Errors
 /// A field is wrong, the worker is gone, the version does not fit, or a port failed.
@@ -29,6 +30,7 @@ pub async fn set_cml_credentials(
     let wish = Command::UseCredentials { cml_credentials_ref: Some(reference.clone()) };
     // Refused before the secret is stored, so that nothing is half done.
     command(&worker, &wish)?;
+    keep_pair_in_use(secrets, &worker, &reference).await?;
     secrets.set_cml_credentials(&reference, credentials).await.map_err(AppError::Unavailable)?;
     change(ctx, id, &asked.actor, |worker| {
         check_version(asked, worker)?;
@@ -36,6 +38,17 @@ pub async fn set_cml_credentials(
     })
     .await?;
     Ok(())
+}
+
+/// The pair that the worker has used until now, the fleet's or another's, becomes the one before its own: its
+/// controller takes that one until somebody changes the password there.
+async fn keep_pair_in_use(secrets: &dyn Secrets, worker: &Worker, own: &str) -> Result<(), AppError> {
+    let in_use = worker.cml_credentials_ref.as_deref().unwrap_or(FLEET_CREDENTIALS_REF);
+    if in_use == own {
+        return Ok(());
+    }
+    let Some(in_use) = secrets.cml_credentials(in_use).await.map_err(AppError::Unavailable)? else { return Ok(()) };
+    secrets.set_cml_credentials(own, &in_use.current).await.map_err(AppError::Unavailable)
 }
 
 /// Stores the credentials that are used for every worker without its own. Those that were set stay good for

@@ -36,17 +36,7 @@ pub async fn stop_worker(
 /// # Errors
 /// As [`start`].
 pub async fn terminate_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Result<Operation, AppError> {
-    terminate_for(ctx, asked, id, format!("Terminated by {}.", who(&asked.actor))).await
-}
-
-/// The same, for a reason in words of its own.
-pub(super) async fn terminate_for(
-    ctx: &Context,
-    asked: &Asked,
-    id: WorkerId,
-    reason: String,
-) -> Result<Operation, AppError> {
-    want(ctx, asked, id, DesiredState::Terminated, reason).await
+    want(ctx, asked, id, DesiredState::Terminated, format!("Terminated by {}.", who(&asked.actor))).await
 }
 
 /// Wants detailed monitoring on or off.

@@ -33,18 +33,61 @@ impl Wire {
     }
 
     fn secrets(&self, clock: &Arc<ManualClock>) -> SecretsManagerSecrets {
-        let connector = SharedHttpConnector::new(self.clone());
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("k", "s", None, None, "test"))
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
-        SecretsManagerSecrets::new(Client::from_conf(config), "ccm-test".into(), clock.clone())
+        over(self.clone(), clock)
     }
 
     fn actions(&self) -> Vec<String> {
         self.asked.lock().unwrap().iter().map(|(action, _)| action.clone()).collect()
+    }
+}
+
+fn over(connector: impl HttpConnector + 'static, clock: &Arc<ManualClock>) -> SecretsManagerSecrets {
+    let connector = SharedHttpConnector::new(connector);
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("k", "s", None, None, "test"))
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .build();
+    SecretsManagerSecrets::new(Client::from_conf(config), "ccm-test".into(), clock.clone())
+}
+
+/// As much of Secrets Manager as is used: by name, the versions that are current and previous.
+#[derive(Debug, Default)]
+struct Store(Mutex<BTreeMap<String, Vec<String>>>);
+
+impl Store {
+    fn answer(&self, action: &str, body: &Value) -> (u16, Value) {
+        let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+        let (name, mut kept) = (text("SecretId"), self.0.lock().unwrap());
+        match action {
+            "GetSecretValue" => {
+                let age = usize::from(text("VersionStage") == PREVIOUS);
+                let version = kept.get(&name).and_then(|versions| versions.get(age));
+                version.map_or_else(no_previous, |version| (200, json!({"Name": name, "SecretString": version})))
+            }
+            "PutSecretValue" => {
+                let Some(versions) = kept.get_mut(&name) else { return no_previous() };
+                versions.insert(0, text("SecretString"));
+                (200, json!({}))
+            }
+            "CreateSecret" => {
+                kept.insert(text("Name"), vec![text("SecretString")]);
+                (200, json!({}))
+            }
+            "DeleteSecret" => kept.remove(&name).map_or_else(no_previous, |_| (200, json!({}))),
+            _ => refusal("UnknownOperationException"),
+        }
+    }
+}
+
+impl HttpConnector for Store {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let action = target.rsplit('.').next().unwrap_or_default();
+        let body = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        let (status, body) = self.answer(action, &body);
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))))
     }
 }
 
@@ -94,6 +137,7 @@ async fn a_secret_is_made_when_first_set_even_if_two_do_so_at_once_and_what_was_
         stored("one"),
         no_previous(),
         refusal("ResourceNotFoundException"),
+        refusal("ResourceNotFoundException"),
         refusal("ResourceExistsException"),
         (200, json!({})),
         stored("two"),
@@ -103,9 +147,9 @@ async fn a_secret_is_made_when_first_set_even_if_two_do_so_at_once_and_what_was_
     secrets.cml_credentials("fleet").await.unwrap();
     secrets.set_cml_credentials("fleet", &credentials("two")).await.unwrap();
     assert!(secrets.cml_credentials("fleet").await.unwrap().unwrap().current == credentials("two"));
-    assert_eq!(wire.actions()[2..5], ["PutSecretValue", "CreateSecret", "PutSecretValue"]);
+    assert_eq!(wire.actions()[2..6], ["GetSecretValue", "PutSecretValue", "CreateSecret", "PutSecretValue"]);
     let asked = wire.asked.lock().unwrap();
-    let sent: Value = serde_json::from_str(asked[4].1["SecretString"].as_str().unwrap()).unwrap();
+    let sent: Value = serde_json::from_str(asked[5].1["SecretString"].as_str().unwrap()).unwrap();
     assert_eq!(sent, json!({"username": "poller", "password": "two"}));
 }
 
@@ -144,4 +188,9 @@ async fn a_malformed_secret_is_told_without_its_words_and_a_refusal_is_not_an_ab
         let error = secrets.cml_credentials("fleet").await.unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn secrets_manager_is_as_every_store_of_secrets_must_be() {
+    app::testing::check_secrets(&over(Store::default(), &clock())).await.unwrap();
 }

@@ -53,7 +53,7 @@ async fn two_hundred_labs_are_read_by_two_calls() {
 
 #[tokio::test]
 async fn labs_are_read_one_by_one_when_there_are_no_tiles_or_none_to_be_read() {
-    let no_tiles: [fn() -> Answer; 8] = [
+    let no_tiles: [fn() -> Answer; 11] = [
         || refusal(404, "Not Found"),
         || refusal(405, "Method Not Allowed"),
         || Answer::Whole(500, "<html>".into()),
@@ -62,6 +62,9 @@ async fn labs_are_read_one_by_one_when_there_are_no_tiles_or_none_to_be_read() {
         || Answer::json(&json!({"lab_tiles": null})),
         || Answer::json(&json!({"lab_tiles": {"lab-000": null, "lab-001": {"id": "lab-001"}, "lab-002": 7}})),
         || Answer::Endless,
+        || Answer::Cut,
+        || Answer::Whole(502, "<html>".into()),
+        || Answer::Whole(504, "<html>".into()),
     ];
     for (number, tiles) in no_tiles.into_iter().enumerate() {
         let controller = controller(ids(3), tiles).await;
@@ -69,6 +72,17 @@ async fn labs_are_read_one_by_one_when_there_are_no_tiles_or_none_to_be_read() {
         assert_eq!((seen(&listing), listing.unread), (ids(3), vec![]), "{number}");
         assert_eq!(controller.lines().len(), 5, "{number}");
     }
+}
+
+#[tokio::test]
+async fn tiles_that_take_too_long_do_not_take_the_labs_with_them_and_a_controller_that_does_is_told() {
+    let mut slow = controller(ids(3), || Answer::Stalled).await;
+    slow.client = hasty_client();
+    assert_eq!(seen(&listing(&slow).await), ids(3));
+    let mut away = Controller::start(|_| Answer::Stalled).await;
+    away.client = hasty_client();
+    let error = away.client.labs(away.access()).await.unwrap_err();
+    assert_eq!((error.kind, error.operation), (CmlErrorKind::Unreachable, "GET /labs"));
 }
 
 #[tokio::test]

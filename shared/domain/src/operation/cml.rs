@@ -15,6 +15,16 @@ pub struct LabTask {
     pub action: LabAction,
     /// How often CML was asked for it.
     pub asked: u32,
+    /// How often in a row what CML shows of the lab could not be read.
+    pub misread: u32,
+}
+
+impl LabTask {
+    /// Nothing done yet.
+    #[must_use]
+    pub fn new(lab: LabId, action: LabAction) -> Self {
+        Self { lab, action, asked: 0, misread: 0 }
+    }
 }
 
 /// A lab made of a topology that waits in the store of files, or of a backup there.
@@ -83,8 +93,10 @@ pub struct RegisterLicenseTask {
     pub product: String,
     /// Where the token is kept until it is used; never the token.
     pub token_ref: String,
-    /// Smart Software Manager on premises; null for Cisco's own.
+    /// Smart Software Manager on premises; null leaves the way there as it is.
     pub ssms_url: Option<String>,
+    /// The proxy on the way there, address and port; null leaves it as it is.
+    pub proxy: Option<(String, u16)>,
     /// Seats by feature id.
     pub features: Vec<(String, u32)>,
     /// Register although a registration is there.
@@ -97,10 +109,32 @@ pub struct RegisterLicenseTask {
     pub accepted: bool,
 }
 
+/// A renewal of a licence's registration, and then of its authorization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenewLicenseTask {
+    /// Which of the two is being renewed.
+    pub step: RenewStep,
+    /// What CML showed of its renewals before it was asked: whatever else it shows is news of ours. Null while it
+    /// is not asked.
+    pub before: Option<String>,
+    /// CML has taken the request on.
+    pub accepted: bool,
+}
+
+/// How far a renewal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RenewStep {
+    /// The registration is being renewed.
+    #[default]
+    Registration,
+    /// The authorization is being renewed.
+    Authorization,
+}
+
 /// How far a registration is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RegisterStep {
-    /// Transport and product licence are to be set.
+    /// Whether a registration stands is to be looked at, and if none does, transport and product licence are to be set.
     Prepare,
     /// The token is to be sent.
     Register,
@@ -119,44 +153,4 @@ pub struct NoticeTask {
     pub label: String,
     /// What is said, at most 8,192 characters; null takes away what was said under that headline.
     pub content: Option<String>,
-}
-
-/// The end of a worker, step by step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RetireTask {
-    /// How far it is.
-    pub step: RetireStep,
-    /// Labs still to be saved.
-    pub labs: Vec<LabId>,
-    /// The one that is being saved, the first of them, with how far that is.
-    pub saving: Option<BackUpLabTask>,
-    /// Labs saved, each with its backup.
-    pub saved: Vec<(LabId, BackupId)>,
-    /// Why it is terminated, in words.
-    pub reason: String,
-}
-
-impl RetireTask {
-    /// Nothing done yet.
-    #[must_use]
-    pub fn new(reason: String) -> Self {
-        Self { step: RetireStep::List, labs: vec![], saving: None, saved: vec![], reason }
-    }
-}
-
-/// How far the end of a worker is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RetireStep {
-    /// Its labs are to be listed.
-    List,
-    /// Its labs are being saved, one after the other.
-    BackUp,
-    /// People are to be told in CML.
-    Notify,
-    /// Its labs are to be stopped.
-    StopLabs,
-    /// Its nodes are coming down.
-    AwaitNodes,
-    /// Its licence's seats are to be given back.
-    Deregister,
 }

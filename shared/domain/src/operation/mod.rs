@@ -5,7 +5,9 @@
 
 pub mod cml;
 pub mod plan;
+pub mod retire;
 pub mod retry;
+pub mod work;
 
 use std::collections::BTreeMap;
 
@@ -49,13 +51,13 @@ pub enum Task {
     /// Register the licence, and see the worker in compliance.
     RegisterLicense(cml::RegisterLicenseTask),
     /// Renew the licence's registration and authorization.
-    RenewLicense,
+    RenewLicense(cml::RenewLicenseTask),
     /// Give the licence's seats back.
     DeregisterLicense,
     /// Tell people in CML something.
     PostNotice(cml::NoticeTask),
     /// Save what is on the worker, give its seats back, and then terminate it.
-    RetireWorker(cml::RetireTask),
+    RetireWorker(retire::RetireTask),
     /// Judge the worker and its labs now, and see it judged.
     ReconcileWorker,
     /// The same for every worker of the fleet.
@@ -115,7 +117,7 @@ impl Task {
             Self::ImportLab(task) => task.kind(),
             Self::BackUpLab(_) => "back_up_lab",
             Self::RegisterLicense(_) => "register_license",
-            Self::RenewLicense => "renew_license",
+            Self::RenewLicense(_) => "renew_license",
             Self::DeregisterLicense => "deregister_license",
             Self::PostNotice(_) => "post_notice",
             // Its last step is to become that.
@@ -148,7 +150,7 @@ impl Task {
             Self::ActOnLab(_) | Self::ImportLab(_) => SignedDuration::from_mins(60),
             Self::BackUpLab(_) => SignedDuration::from_mins(30),
             // 5 to 90 s in practice; the official tools wait two minutes.
-            Self::RegisterLicense(_) | Self::RenewLicense | Self::DeregisterLicense => SignedDuration::from_mins(15),
+            Self::RegisterLicense(_) | Self::RenewLicense(_) | Self::DeregisterLicense => SignedDuration::from_mins(15),
             // Every lab is saved and stopped, then the instance goes.
             Self::RetireWorker(_) => SignedDuration::from_mins(180),
             // A tick or two; a large fleet takes a page of its list a step.
@@ -303,6 +305,7 @@ impl Operation {
         let before = self.result.take().unwrap_or_default();
         result.warnings.splice(0..0, before.warnings);
         let said: Vec<String> = before.detail.into_iter().chain(result.detail).collect();
+        result.warnings = bounded_warnings(result.warnings);
         result.detail = (!said.is_empty()).then(|| said.join(" "));
         self.result = Some(result);
     }
@@ -314,6 +317,7 @@ impl Operation {
         let result = self.result.get_or_insert_with(|| OperationResult { worker_id: target, ..Default::default() });
         if !result.warnings.contains(&warning) {
             result.warnings.push(warning);
+            result.warnings = bounded_warnings(std::mem::take(&mut result.warnings));
         }
     }
 
@@ -343,6 +347,23 @@ impl Operation {
         self.finished_at = Some(now);
         self.waiting_for = None;
     }
+}
+
+/// Warnings that are kept, and characters of each: CML may have one for every node of a thousand, and an item of
+/// the table holds 400 KB.
+const WARNINGS_MAX: usize = 50;
+const WARNING_MAX_CHARS: usize = 500;
+
+/// As many warnings as an operation keeps, the first ones, and how many there were.
+#[must_use]
+pub fn bounded_warnings(warnings: Vec<String>) -> Vec<String> {
+    let more = warnings.len().saturating_sub(WARNINGS_MAX);
+    let cut = |text: String| match text.char_indices().nth(WARNING_MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    let kept = warnings.into_iter().take(WARNINGS_MAX).map(cut);
+    kept.chain((more > 0).then(|| format!("There are more warnings than the {WARNINGS_MAX} before."))).collect()
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
         | Task::ImportLab(_)
         | Task::BackUpLab(_)
         | Task::RegisterLicense(_)
-        | Task::RenewLicense
+        | Task::RenewLicense(_)
         | Task::DeregisterLicense
         | Task::PostNotice(_)
         | Task::RetireWorker(_)

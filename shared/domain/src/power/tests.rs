@@ -89,8 +89,7 @@ fn idle() -> impl Strategy<Value = Case> {
             let oldest = oldest_reading(stop_at, &policy, now).max(start);
             let age = now.duration_since(oldest).as_secs_f64() * freshness;
             let read_at = (now - SignedDuration::from_secs_f64(age)).max(oldest);
-            let evidence =
-                Evidence { read_at: Some(read_at), running_nodes: Some(0), activity, operation_under_way: false };
+            let evidence = Evidence { read_at: Some(read_at), running_nodes: Some(0), activity, ..Evidence::default() };
             Case { worker, evidence, policy, now }
         },
     )
@@ -114,12 +113,17 @@ fn anything() -> impl Strategy<Value = Case> {
             ..worker(status, desired)
         },
     );
-    let evidence = (moment(), prop::option::of(0_u32..3), moment(), moment(), any::<bool>()).prop_map(
-        |(read_at, running_nodes, person_at, nodes_ran_at, operation_under_way)| Evidence {
+    let work = (moment(), prop::bool::weighted(0.1)).prop_map(|(asked, busy)| Work {
+        asked: asked.map(|at| (at, "start_lab")),
+        under_way: busy.then_some("back_up_lab"),
+    });
+    let evidence = (moment(), prop::option::of(0_u32..3), moment(), moment(), any::<bool>(), work).prop_map(
+        |(read_at, running_nodes, person_at, nodes_ran_at, operation_under_way, work)| Evidence {
             operation_under_way,
             read_at,
             running_nodes,
             activity: Activity { person_at, nodes_ran_at, ..Activity::default() },
+            work,
         },
     );
     (worker, evidence, policies(), prop::bool::weighted(0.9), time()).prop_map(
@@ -156,7 +160,8 @@ proptest! {
     fn a_worker_is_stopped_exactly_when_every_ground_is_there(case in anything()) {
         let Case { worker, evidence, policy, now } = case.clone();
         let start = worker.running_since.unwrap_or(worker.updated_at).max(worker.created_at);
-        let uses = [evidence.activity.person_at, evidence.activity.nodes_ran_at];
+        let asked = evidence.work.asked.map(|(at, _)| at);
+        let uses = [evidence.activity.person_at, evidence.activity.nodes_ran_at, asked];
         let last = uses.into_iter().flatten().fold(start, Timestamp::max);
         let grounds = [
             worker.status == WorkerStatus::Running,
@@ -165,6 +170,7 @@ proptest! {
             policy.idle_shutdown && worker.idle_policy.enabled,
             evidence.read_at.is_some_and(|at| at >= start && now <= at + policy.reading_valid_for()),
             evidence.running_nodes == Some(0),
+            evidence.work.under_way.is_none(),
             now >= start + policy.minimum_uptime,
             now >= last + timeout(&worker, &policy),
             evidence.read_at.is_some_and(|at| {
@@ -183,7 +189,7 @@ proptest! {
 
     #[test]
     fn without_any_one_ground_it_is_not_stopped(case in idle(), nodes in 1_u32.., short in 0.0..1.0_f64) {
-        let spoilt: [(&str, Spoil); 10] = [
+        let spoilt: [(&str, Spoil); 12] = [
             ("evidence missing", |c| c.evidence.read_at = None),
             ("evidence stale", |c| {
                 c.evidence.read_at = Some(c.now - c.policy.reading_valid_for() - SignedDuration::from_millis(1));
@@ -203,6 +209,8 @@ proptest! {
                 c.evidence.read_at = Some(c.now - c.policy.check_every - SignedDuration::from_secs(91));
             }),
             ("used just now", |c| c.evidence.activity.person_at = Some(c.now)),
+            ("used through us just now", |c| c.evidence.work.asked = Some((c.now, "start_lab"))),
+            ("being worked on", |c| c.evidence.work.under_way = Some("back_up_lab")),
         ];
         for (ground, spoil) in spoilt {
             let mut case = case.clone();
@@ -243,12 +251,8 @@ proptest! {
 
 /// Running since minute 0 and read at `minute`, when this many nodes ran.
 fn seen(minute: i64, running_nodes: u32, activity: Activity) -> PowerDecision {
-    let evidence = Evidence {
-        read_at: Some(at(minute)),
-        running_nodes: Some(running_nodes),
-        activity,
-        operation_under_way: false,
-    };
+    let evidence =
+        Evidence { read_at: Some(at(minute)), running_nodes: Some(running_nodes), activity, ..Evidence::default() };
     decide(&running(), &evidence, &PowerPolicy::default(), at(minute))
 }
 
@@ -260,6 +264,19 @@ fn labs_that_are_defined_but_stopped_do_not_keep_a_worker_up() {
         decision.reason,
         "No lab runs and nobody has used it since 2026-09-21 14:13 UTC (its start); the idle timeout is 60 minutes."
     );
+}
+
+#[test]
+fn what_people_do_through_us_is_use() {
+    let work = |work: Work| {
+        let evidence = Evidence { read_at: Some(at(60)), running_nodes: Some(0), work, ..Evidence::default() };
+        decide(&running(), &evidence, &PowerPolicy::default(), at(60))
+    };
+    let saving = work(Work { under_way: Some("back_up_lab"), ..Work::default() });
+    assert_eq!((saving.action, saving.reason.as_str()), (Action::Wait, "In use: back_up_lab is under way."));
+    let asked = work(Work { asked: Some((at(30), "import_lab")), ..Work::default() });
+    assert_eq!((asked.action, asked.idle_since, asked.next_action_at), (Action::Wait, Some(at(30)), Some(at(90))));
+    assert!(asked.reason.contains("(last import_lab asked for here)"), "{}", asked.reason);
 }
 
 #[test]
@@ -352,4 +369,24 @@ fn what_runs_though_it_is_wanted_stopped_is_judged_like_any_other() {
     assert_eq!(decide(&by_hand, &evidence, &PowerPolicy::default(), at(60)).action, Action::Stop);
     let stopping = Evidence { operation_under_way: true, ..evidence };
     assert_eq!(decide(&by_hand, &stopping, &PowerPolicy::default(), at(60)).action, Action::None);
+}
+
+#[test]
+fn a_stop_that_is_tried_again_is_neither_announced_nor_called_off() {
+    let policy = PowerPolicy::default();
+    let again = PowerDecision {
+        action: Action::Wait,
+        idle_since: None,
+        next_action_at: Some(at(61)),
+        ..seen(60, 0, Activity::default())
+    };
+    for told_of in [None, Some(at(0))] {
+        let step = stop_notice(told_of, &again, &Evidence::default(), &policy, at(60));
+        assert_eq!(step, NoticeStep::Leave, "{told_of:?}");
+    }
+    let under_way = Evidence { operation_under_way: true, running_nodes: Some(1), ..Evidence::default() };
+    assert_eq!(stop_notice(Some(at(0)), &again, &under_way, &policy, at(60)), NoticeStep::Leave, "it is being stopped");
+    let put_off = PowerDecision { next_action_at: Some(at(600)), ..again };
+    let step = stop_notice(Some(at(0)), &put_off, &Evidence::default(), &policy, at(60));
+    assert_eq!(step, NoticeStep::Withdraw);
 }

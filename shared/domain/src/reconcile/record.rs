@@ -80,7 +80,8 @@ impl ReconcileRecord {
         Self { last_action, ..self }
     }
 
-    /// Counts how an operation ended, once. One that others overtook, or a brake, says nothing of the wish.
+    /// Counts how an operation ended, once. One that others overtook, a brake, or
+    /// the end of the worker that was begun says nothing of the wish.
     #[must_use]
     pub fn outcome(mut self, operation: &Operation) -> Self {
         if !operation.status.is_final() || self.counted.is_some_and(|counted| operation.id <= counted) {
@@ -89,7 +90,7 @@ impl ReconcileRecord {
         self.counted = Some(operation.id);
         match (&operation.error, operation.finished_at) {
             _ if operation.status == OperationStatus::Succeeded => self.last_failure = None,
-            (Some(error), Some(at)) if !matches!(error.code.as_str(), "superseded" | "safe_mode") => {
+            (Some(error), Some(at)) if !matches!(error.code.as_str(), "superseded" | "safe_mode" | "worker_ending") => {
                 self.last_failure = Some(Failure { code: error.code.clone(), message: error.message.clone(), at });
             }
             _ => {}

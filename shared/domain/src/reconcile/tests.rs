@@ -68,7 +68,7 @@ fn an_outcome_is_counted_once_and_what_others_overtook_is_none() {
     assert_eq!(record.clone().outcome(&failed), record);
     // One that ended earlier, and is read later.
     assert_eq!(record.clone().outcome(&ended("Unavailable", 4)), record);
-    for code in ["superseded", "safe_mode"] {
+    for code in ["superseded", "safe_mode", "worker_ending"] {
         assert_eq!(ReconcileRecord::default().outcome(&ended(code, 5)).last_failure, None, "{code}");
     }
     assert_eq!(ReconcileRecord::default().outcome(&operation(Task::StartWorker, 5)), ReconcileRecord::default());

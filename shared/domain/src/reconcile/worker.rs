@@ -199,8 +199,9 @@ impl Case<'_> {
         }
         let fresh = self.now - self.policies.power.reading_valid_for();
         let nodes = self.evidence.running_nodes.filter(|_| self.evidence.read_at.is_some_and(|at| at >= fresh));
-        match nodes {
-            Some(nodes) if nodes > 0 => self.wait(format!("{started}, and is in use: nodes that run: {nodes}.")),
+        match (nodes, self.evidence.work.under_way) {
+            (Some(nodes), _) if nodes > 0 => self.wait(format!("{started}, and is in use: nodes that run: {nodes}.")),
+            (_, Some(kind)) => self.wait(format!("{started}, and is in use: {kind} is under way.")),
             _ => self.attempt(Action::Stop, &format!("{started}, and was left so for {}.", self.hold())),
         }
     }

@@ -6,8 +6,8 @@ use domain::ApiKey;
 
 use crate::api::Api;
 use crate::function::Endpoint;
+use crate::incoming::Incoming;
 use crate::problem::Problem;
-use crate::serve::Incoming;
 
 /// The key that was sent.
 pub(super) async fn sent(api: &Api, sent: &str) -> Result<ApiKey, Problem> {

@@ -8,24 +8,19 @@
 //! What a caller says explicitly goes before what a browser adds by itself, and a credential that is
 //! bad is never made up for by another.
 
-mod bearer;
 mod key;
 pub(crate) mod session;
 mod sight;
-mod stored_keys;
 
 use domain::Right;
 
 use crate::api::Api;
+use crate::caller::{Caller, Via};
 use crate::function::Endpoint;
+use crate::incoming::Incoming;
 use crate::problem::Problem;
-use crate::request::{Caller, Via};
-use crate::serve::Incoming;
 
 pub(crate) use sight::check_sight;
-
-pub use bearer::{AuthConfig, Authenticator, KeySource, RoleRules};
-pub use stored_keys::StoredKeys;
 
 /// The caller of a request to an endpoint that is not public.
 pub(crate) async fn identify(api: &Api, endpoint: &Endpoint, incoming: &Incoming) -> Result<Caller, Problem> {

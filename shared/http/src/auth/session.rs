@@ -8,9 +8,10 @@ use domain::session::Session;
 use domain::{SignedDuration, Timestamp};
 
 use crate::api::Api;
+use crate::caller::{Caller, Via};
+use crate::incoming::{Incoming, cookie, cookie_values};
 use crate::problem::Problem;
-use crate::request::{Caller, Request, Via, cookie, cookie_values};
-use crate::serve::Incoming;
+use crate::request::Request;
 
 /// A cookie of ours. No script reads it, and no other site's request brings it along except by a link.
 ///

@@ -4,9 +4,9 @@ use app::use_cases::read_labs::sees_worker;
 use domain::{Sight, WorkerId};
 
 use crate::api::Api;
+use crate::caller::Caller;
+use crate::incoming::Incoming;
 use crate::problem::Problem;
-use crate::request::Caller;
-use crate::serve::Incoming;
 
 /// Refuses a worker in the path that the caller does not see, because neither it nor a lab on it is theirs.
 /// Lists and operations are narrowed where they are read.

@@ -23,7 +23,7 @@ pub(crate) async fn handle(api: &Api, request: &Request) -> Result<Response, Pro
 /// The groups that keys can open.
 fn groups() -> Vec<&'static str> {
     let open = |function: &'static Function| {
-        function.endpoint().filter(|endpoint| endpoint.access.takes(crate::request::Via::ApiKey))
+        function.endpoint().filter(|endpoint| endpoint.access.takes(crate::caller::Via::ApiKey))
     };
     let mut groups: Vec<_> = FUNCTIONS.iter().filter_map(open).map(|endpoint| endpoint.group).collect();
     groups.sort_unstable();

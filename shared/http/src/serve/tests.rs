@@ -13,10 +13,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::{AuthConfig, Authenticator, KeySource, RoleRules};
 use crate::function::{Access, Handler, Trigger};
 use crate::request::BODY_MAX_BYTES;
 use crate::table;
+use crate::token::{AuthConfig, Authenticator, KeySource, RoleRules};
 
 struct NoQueues;
 

@@ -1,6 +1,6 @@
 //! What no request starts: schedules, queues, the stream, and notifications.
 
-use app::ports::Queue;
+use app::ports::{FileKind, Queue};
 use app::store::EVENT_PREFIX;
 
 use crate::function::{Function, Interval, Port, Trigger, Zone};
@@ -119,8 +119,11 @@ pub(super) const ROWS: &[Function] = &[
         trigger: Trigger::Queue { queue: Queue::CmlOperations, batch_size: 5, max_concurrency: 10 },
         ports: &[
             Port::Cml,
-            Port::FilesRead,
-            Port::FilesWrite,
+            Port::FilesRead(FileKind::Backup),
+            Port::FilesRead(FileKind::Topology),
+            Port::FilesWrite(FileKind::Backup),
+            Port::FilesDelete(FileKind::Backup),
+            Port::FilesDelete(FileKind::Topology),
             Port::SecretsRead,
             Port::Send(Queue::Operations),
             Port::TableRead,

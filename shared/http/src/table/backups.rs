@@ -1,6 +1,6 @@
 //! Backups of labs.
 
-use app::ports::Queue;
+use app::ports::{FileKind, Queue};
 
 use super::row::{ADMIN, CURSOR, LIMIT, MANAGER, OPERATION, Parameter, USER, handler, http};
 use crate::endpoints as e;
@@ -62,7 +62,7 @@ pub(super) const ROWS: &[Function] = &[
         "The topology that was saved, in YAML, its checksum verified.",
     )
     .zone(Zone::Cml)
-    .ports(&[Port::CredentialUse, Port::FilesRead, Port::Issuer, Port::TableRead]),
+    .ports(&[Port::CredentialUse, Port::FilesRead(FileKind::Backup), Port::Issuer, Port::TableRead]),
     http(
         "delete-backup",
         ("DELETE", "/api/backups/{backup_id}"),
@@ -73,5 +73,5 @@ pub(super) const ROWS: &[Function] = &[
         "Delete a backup and its file.",
     )
     .zone(Zone::Cml)
-    .ports(&[Port::FilesWrite, Port::Issuer, Port::TableRead, Port::TableWrite]),
+    .ports(&[Port::FilesDelete(FileKind::Backup), Port::Issuer, Port::TableRead, Port::TableWrite]),
 ];

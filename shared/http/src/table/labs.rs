@@ -1,6 +1,6 @@
 //! Labs: what is read of them and done to them.
 
-use app::ports::{Queue, Sealed};
+use app::ports::{FileKind, Queue, Sealed};
 
 use super::row::{MACHINE_READ, MACHINE_USER, MANAGER, OPERATION, PAGE, Parameter, USER, handler, http};
 use crate::endpoints as e;
@@ -77,7 +77,14 @@ pub(super) const ROWS: &[Function] = &[
     .topology("Topology")
     .query(TITLE)
     .zone(Zone::Cml)
-    .ports(&[Port::FilesWrite, Port::Issuer, Port::Send(Queue::CmlOperations), Port::TableRead, Port::TableWrite]),
+    .ports(&[
+        Port::FilesDelete(FileKind::Topology),
+        Port::FilesWrite(FileKind::Topology),
+        Port::Issuer,
+        Port::Send(Queue::CmlOperations),
+        Port::TableRead,
+        Port::TableWrite,
+    ]),
     http(
         "refresh-labs",
         ("POST", "/api/workers/{worker_id}/labs/refresh"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{maybe_time, time};
-use crate::request::Caller;
+use crate::caller::Caller;
 
 /// Who calls.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -24,7 +24,7 @@ pub struct LabView {
     pub title: String,
     /// Its description.
     pub description: Option<String>,
-    /// Its notes, in Markdown.
+    /// Its notes, in Markdown; null in lists, which would be too long with them.
     pub notes: Option<String>,
     /// What it shows: `DEFINED_ON_CORE`, `STARTED` or `STOPPED`.
     pub state: Option<String>,
@@ -171,6 +171,13 @@ impl From<UpdateLab> for LabEdit {
 }
 
 impl LabView {
+    /// The lab as an item of a list: as it was read last, and without its notes.
+    #[must_use]
+    pub fn listed(lab: &Lab, wish: Option<&StoredWish>) -> Self {
+        // 200 of them with notes would pass the 6 MB that Lambda answers with.
+        Self { notes: None, ..Self::new(lab, None, wish) }
+    }
+
     /// The lab, with what its controller shows of it now, if it does, and what is wished of it, if anything is.
     #[must_use]
     pub fn new(lab: &Lab, live: Option<LiveLab>, wish: Option<&StoredWish>) -> Self {
@@ -211,7 +218,7 @@ impl LabList {
     /// A page of labs, with what is wished of them.
     #[must_use]
     pub fn new(page: Listed<Lab>, wishes: &BTreeMap<(WorkerId, LabId), StoredWish>) -> Self {
-        let view = |lab: &Lab| LabView::new(lab, None, wishes.get(&(lab.worker_id, lab.id.clone())));
+        let view = |lab: &Lab| LabView::listed(lab, wishes.get(&(lab.worker_id, lab.id.clone())));
         Self { items: page.items.iter().map(view).collect(), next_cursor: page.next }
     }
 }

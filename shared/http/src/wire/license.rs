@@ -1,10 +1,10 @@
 //! A worker's licence over the wire.
 
 use app::ports::LicenseToken;
-use app::use_cases::license_commands::Registration;
+use app::use_cases::license_commands::{Proxy, Registration};
 use app::use_cases::read_license::LicenseDetails;
 use domain::license::Feature;
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -85,11 +85,24 @@ pub struct RegisterLicense {
     /// Seats to take; left out, they stay as they are.
     #[serde(default, deserialize_with = "object")]
     pub features: LicenseSeats,
-    /// Smart Software Manager on premises; left out, it is Cisco's own.
+    /// Smart Software Manager on premises; left out, the address that the controller has stays.
     pub ssms_url: Option<String>,
+    /// The proxy on the way there; left out, the one that the controller has stays.
+    #[serde(default, deserialize_with = "maybe_object")]
+    pub proxy: Option<LicenseProxy>,
     /// Register although a registration stands.
     #[serde(default)]
     pub reregister: bool,
+}
+
+/// A proxy between a controller and Smart Software Manager.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LicenseProxy {
+    /// Its name or address.
+    pub server: String,
+    /// Its port, 1 to 65535.
+    pub port: u16,
 }
 
 /// Seats to take.
@@ -100,10 +113,16 @@ pub struct LicenseSeats {
     pub node_count: Option<u32>,
 }
 
-/// Seats by name: serde would take a list for them too.
-fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LicenseSeats, D::Error> {
+/// Fields by name: serde would take a list for them too.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
     let fields = serde_json::Map::deserialize(deserializer)?;
-    LicenseSeats::deserialize(fields).map_err(D::Error::custom)
+    T::deserialize(fields).map_err(D::Error::custom)
+}
+
+/// The same, or null.
+fn maybe_object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let fields = Option::<serde_json::Map<_, _>>::deserialize(deserializer)?;
+    fields.map(T::deserialize).transpose().map_err(D::Error::custom)
 }
 
 impl From<RegisterLicense> for Registration {
@@ -113,6 +132,7 @@ impl From<RegisterLicense> for Registration {
             product: body.product,
             node_count: body.features.node_count,
             ssms_url: body.ssms_url,
+            proxy: body.proxy.map(|proxy| Proxy { server: proxy.server, port: proxy.port }),
             reregister: body.reregister,
         }
     }

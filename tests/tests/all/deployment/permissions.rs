@@ -59,10 +59,18 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
             "ec2:UnassignPrivateIpAddresses",
         ],
         // To be told that a file is not there, and not that it may not be read.
-        Port::FilesRead => &["s3:GetObject", "s3:ListBucket"],
-        Port::FilesWrite => &["s3:PutObject", "s3:DeleteObject"],
+        Port::FilesRead(_) => &["s3:GetObject", "s3:ListBucket"],
+        Port::FilesWrite(_) => &["s3:PutObject"],
+        Port::FilesDelete(_) => &["s3:DeleteObject"],
         Port::SecretsRead => &["secretsmanager:GetSecretValue"],
-        Port::SecretsWrite | Port::TokensWrite => &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"],
+        // It is not written again when it is set already.
+        Port::SecretsWrite => {
+            &["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:CreateSecret"]
+        }
+        // It is deleted again when its operation could not be recorded.
+        Port::TokensWrite => {
+            &["secretsmanager:PutSecretValue", "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"]
+        }
         Port::TokensUse => &["secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret"],
     }
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::api_keys::{create, text};
 use super::fixtures::{endpoints, function};
 use super::test_api::{Answer, Call, TestApi};
-use super::world::WORKER;
 use super::world::labs::LAB;
+use super::world::{TERMINATED, WORKER};
 
 /// The instance that runs.
 const INSTANCE: &str = "i-00000000000000001";
@@ -121,6 +121,19 @@ async fn a_topology_is_taken_in_yaml_or_json_and_kept_until_it_is_a_lab() {
     assert_eq!(api.queues.to(Queue::CmlOperations).len(), 4);
     let large = format!("{YAML}# {}\n", "x".repeat(1_000_000));
     assert_eq!(api.topology("application/yaml", &large).await.status, 202, "larger than any other body");
+}
+
+#[tokio::test]
+async fn a_terminated_worker_has_no_labs_whatever_was_read_of_it() {
+    let api = TestApi::new().await;
+    let store = &api.world.context.store;
+    let mut lab = store.lab(super::world::worker_id(WORKER), &LAB.parse().unwrap()).await.unwrap();
+    lab.worker_id = super::world::worker_id(TERMINATED);
+    store.save_lab(&lab).await.unwrap();
+    for path in ["", "/download"] {
+        let answer = api.get(&format!("/api/workers/{TERMINATED}/labs/{LAB}{path}")).as_admin().await;
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+    }
 }
 
 async fn refused(api: &TestApi, call: Call<'_>, status: u16) -> Answer {

@@ -104,3 +104,33 @@ async fn the_fleets_credentials_are_set_and_those_before_them_kept() {
     assert!(kept == CmlLogins { current, previous: Some(before) });
     assert!(!format!("{:?}", api.items()).contains("a new one"));
 }
+
+#[tokio::test]
+async fn a_worker_s_first_own_credentials_leave_it_readable_until_they_are_in_cml_too() {
+    let api = TestApi::new().await;
+    let fleet = api.secrets.cml_credentials("fleet").await.unwrap().unwrap().current;
+    let pair = |password: &str| CmlCredentials { username: fleet.username.clone(), password: password.into() };
+    let set = |password: &str| {
+        let body = json!({"username": fleet.username, "password": password});
+        api.put(&path("/cml-credentials")).json(&body).as_admin()
+    };
+    // Set twice, as by somebody who is not sure that it was done.
+    for _ in 0..2 {
+        assert_eq!(set("the first of its own").await.status, 204);
+        let own = api.secrets.cml_credentials(WORKER).await.unwrap();
+        assert!(own == Some(CmlLogins { current: pair("the first of its own"), previous: Some(fleet.clone()) }));
+        // Its controller has the fleet's still.
+        assert_eq!(api.get(&path("/cml/system_health")).as_user().await.status, 200);
+    }
+    assert_eq!(set("the second").await.status, 204);
+    let own = api.secrets.cml_credentials(WORKER).await.unwrap();
+    assert!(own == Some(CmlLogins { current: pair("the second"), previous: Some(pair("the first of its own")) }));
+    // It goes back to the fleet's, and then to its own again: the pair in use is the fleet's.
+    let back = api.patch(&path("")).json(&json!({"cml_credentials_ref": null})).as_admin().await;
+    assert_eq!(back.status, 200, "{back:?}");
+    assert_eq!(set("the second").await.status, 204);
+    let own = api.secrets.cml_credentials(WORKER).await.unwrap();
+    assert!(own == Some(CmlLogins { current: pair("the second"), previous: Some(fleet.clone()) }));
+    let at_fleet = api.secrets.cml_credentials("fleet").await.unwrap();
+    assert!(at_fleet == Some(fleet.clone().into()), "the fleet's stay as they are");
+}

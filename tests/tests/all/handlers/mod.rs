@@ -17,6 +17,7 @@ mod log;
 mod pass_through;
 mod preconditions;
 mod reconciliation;
+mod recorded_errors;
 mod sessions;
 mod streams;
 mod test_api;

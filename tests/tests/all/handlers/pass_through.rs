@@ -99,22 +99,21 @@ async fn a_lab_that_somebody_does_not_see_is_not_passed_through_either() {
 #[tokio::test]
 async fn the_caller_learns_nothing_of_our_credentials_even_where_they_are_refused() {
     let api = TestApi::new().await;
-    let wrong = CmlCredentials { username: POLLER_USERNAME.into(), password: "not-the-password".into() };
-    let right = CmlCredentials { username: POLLER_USERNAME.into(), password: POLLER_PASSWORD.into() };
+    let pair = |password: &str| CmlCredentials { username: POLLER_USERNAME.into(), password: password.into() };
     let mut answers = vec![read(&api, "system_health", Role::Admin).await];
-    // Twice: the previous ones are tried too.
-    for _ in 0..2 {
-        api.secrets.set_cml_credentials("fleet", &wrong).await.unwrap();
+    // Two: the previous ones are tried too.
+    for wrong in ["not-the-password", "nor-is-this"] {
+        api.secrets.set_cml_credentials("fleet", &pair(wrong)).await.unwrap();
     }
     let refused = read(&api, "system_health", Role::Admin).await;
     assert_eq!((refused.status, refused.headers.contains_key("x-answered-by")), (503, false), "{refused:?}");
-    api.secrets.set_cml_credentials("fleet", &right).await.unwrap();
+    api.secrets.set_cml_credentials("fleet", &pair(POLLER_PASSWORD)).await.unwrap();
     let allowed = read(&api, "system_health", Role::Admin).await;
     assert_eq!(allowed.status, 200);
     answers.extend([refused, allowed]);
     for answer in answers {
         let said = format!("{answer:?}");
-        for secret in [POLLER_PASSWORD, "not-the-password", "Bearer eyJ", "set-cookie"] {
+        for secret in [POLLER_PASSWORD, "not-the-password", "nor-is-this", "Bearer eyJ", "set-cookie"] {
             assert!(!said.contains(secret), "{secret}: {said}");
         }
     }

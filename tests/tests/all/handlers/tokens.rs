@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use app::error::PortError;
 use async_trait::async_trait;
 use domain::Role;
-use http_api::auth::{AuthConfig, KeySource, RoleRules};
+use http_api::token::{AuthConfig, KeySource, RoleRules};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};

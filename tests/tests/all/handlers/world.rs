@@ -23,7 +23,7 @@ use cml::CmlClient;
 use domain::metrics::CmlReading;
 use domain::{SignedDuration, Timestamp, WorkerId};
 use functions::World;
-use http_api::auth::Authenticator;
+use http_api::token::Authenticator;
 use local_controllers::{Controllers, POLLER_PASSWORD, POLLER_USERNAME, RunningInstance};
 use local_region::{InstanceLoad, LoadSource, SimulatedCloud};
 use local_state::Documents;
@@ -218,6 +218,9 @@ impl Secrets for Kept {
 
     async fn set_cml_credentials(&self, reference: &str, credentials: &CmlCredentials) -> Result<(), PortError> {
         let mut logins = self.logins.lock().unwrap();
+        if logins.get(reference).is_some_and(|set| set.current == *credentials) {
+            return Ok(());
+        }
         let previous = logins.remove(reference).map(|before| before.current);
         logins.insert(reference.to_owned(), CmlLogins { current: credentials.clone(), previous });
         Ok(())

@@ -1,12 +1,12 @@
 //! Labs are started, stopped, wiped, changed and deleted, and it is seen to be so.
 
 use app::AppError;
-use app::ports::CmlLabs;
+use app::ports::{CmlLabs, CmlNodes, CmlState};
 use app::use_cases::lab_commands::act_on_lab;
 use domain::lab::{LabAction, LabEdit, LabState};
 use domain::operation::{Operation, OperationStatus};
 use domain::session::Person;
-use domain::{LabId, LabOwners, OperationId, Role};
+use domain::{LabId, LabOwners, OperationId, Role, SignedDuration};
 use local_controllers::{ControllerFault, FaultOrder, POLLER_USERNAME};
 
 use super::world::{LabWorld, TWO_NODES, asked, person};
@@ -137,6 +137,89 @@ async fn a_lab_that_is_gone_is_deleted_already_and_cannot_be_started() {
     assert_eq!(world.shown_state(&there).await, "DEFINED_ON_CORE");
     let delete = world.act(&lab, LabAction::Delete).await;
     assert_eq!(world.succeeded(delete).await.attempts, 0);
+}
+
+#[tokio::test]
+async fn a_start_that_a_stop_came_after_does_not_undo_it() {
+    let world = LabWorld::new().await;
+    let lab = world.lab(0, TWO_NODES).await;
+    let start = world.act(&lab, LabAction::Start).await;
+    world.deliver().await;
+    assert_eq!(world.operation(start).await.status, OperationStatus::Running);
+    let stop = world.act(&lab, LabAction::Stop).await;
+    let (code, message) = world.failed(start).await;
+    assert_eq!((code.as_str(), message.contains(&stop.to_string())), ("superseded", true), "{message}");
+    world.succeeded(stop).await;
+    assert_eq!(world.shown_state(&lab).await, "STOPPED");
+    // What CML refused stands in nobody's way.
+    world.fault(0, ControllerFault::BadGateway, "PUT", "/labs/*/start").await;
+    let start = world.act(&lab, LabAction::Start).await;
+    world.deliver().await;
+    let delete = world.act(&lab, LabAction::Delete).await;
+    assert_eq!(world.failed(delete).await.0, "cml_refused");
+    world.succeeded(start).await;
+    assert_eq!(world.shown_state(&lab).await, "STARTED");
+}
+
+#[tokio::test]
+async fn an_older_title_is_never_sent_over_a_newer_one() {
+    let world = LabWorld::new().await;
+    let lab = world.lab(0, TWO_NODES).await;
+    world.fault(0, ControllerFault::BadGateway, "PATCH", "/labs/*").await;
+    let older = world.act(&lab, retitled("Older")).await;
+    world.deliver().await;
+    let newer = world.act(&lab, retitled("Newer")).await;
+    world.succeeded(newer).await;
+    assert_eq!(world.failed(older).await.0, "superseded");
+    let shown = world.client.lab(world.way(0).await.access(), lab.as_str()).await.unwrap();
+    assert_eq!(shown.title.as_deref(), Some("Newer"));
+}
+
+#[tokio::test]
+async fn a_start_starts_the_rest_of_a_lab_of_which_a_node_runs_already() {
+    let world = LabWorld::new().await;
+    let lab = world.lab(0, TWO_NODES).await;
+    let way = world.way(0).await;
+    let node = world.client.nodes(way.access(), lab.as_str()).await.unwrap().remove(0).id;
+    world.client.start_node(way.access(), lab.as_str(), &node).await.unwrap();
+    assert_eq!(world.shown_state(&lab).await, "STARTED");
+    let start = world.act(&lab, LabAction::Start).await;
+    world.succeeded(start).await;
+    let nodes = world.client.nodes(way.access(), lab.as_str()).await.unwrap();
+    assert!(nodes.iter().all(|node| node.state == Some(CmlState::Booted)), "{nodes:?}");
+}
+
+#[tokio::test]
+async fn a_lab_that_cml_does_not_find_when_it_is_deleted_is_looked_for_once_more() {
+    let world = LabWorld::new().await;
+    let lab = world.lab(0, TWO_NODES).await;
+    let not_found = ControllerFault::Refuses { status: 404, description: format!("Lab not found: {lab}") };
+    world.fault(0, not_found, "DELETE", "/labs/*").await;
+    let delete = world.act(&lab, LabAction::Delete).await;
+    assert_eq!(world.succeeded(delete).await.attempts, 2);
+    assert_eq!(world.client.lab_ids(world.way(0).await.access()).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_deleted_lab_is_not_brought_back_by_a_reading_that_began_before() {
+    let world = LabWorld::new().await;
+    let lab = world.lab(0, TWO_NODES).await;
+    let read_before = world.ctx.store.lab(world.worker(0), &lab).await.unwrap();
+    world.clock.advance(SignedDuration::from_secs(1));
+    let delete = world.act(&lab, LabAction::Delete).await;
+    world.succeeded(delete).await;
+    world.ctx.store.save_lab(&read_before).await.unwrap();
+    let known = world.ctx.store.lab(world.worker(0), &lab).await;
+    assert!(matches!(known, Err(AppError::NotFound { .. })), "{known:?}");
+    assert_eq!(world.ctx.store.list_labs(50, None).await.unwrap().items, []);
+    // Nor does it write over what was seen since.
+    let other = world.lab(0, TWO_NODES).await;
+    let read_before = world.ctx.store.lab(world.worker(0), &other).await.unwrap();
+    let newer = world.act(&other, retitled("Newer")).await;
+    world.clock.advance(SignedDuration::from_secs(1));
+    world.succeeded(newer).await;
+    world.ctx.store.save_lab(&read_before).await.unwrap();
+    assert_eq!(world.ctx.store.lab(world.worker(0), &other).await.unwrap().title, "Newer");
 }
 
 #[tokio::test]

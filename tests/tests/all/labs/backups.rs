@@ -284,7 +284,7 @@ async fn a_damaged_or_lost_file_is_told_and_nothing_is_made_of_it() {
         assert!(matches!(&read, Err(AppError::Damaged(what)) if what.contains(&backup.id.to_string())), "{read:?}");
         let restore = restore_lab(&world.ctx, &asked(&manager), &manager, world.worker(1), backup.id, None).await;
         let (code, message) = world.failed(restore.unwrap().id).await;
-        assert_eq!(code, "topology_gone", "{message}");
+        assert_eq!(code, "damaged", "{message}");
         assert!(message.contains(&backup.id.to_string()), "{message}");
     }
     assert_eq!(world.client.lab_ids(world.way(1).await.access()).await.unwrap(), [""; 0]);

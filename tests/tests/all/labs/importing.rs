@@ -1,13 +1,17 @@
 //! Topologies become labs, each once, whatever is lost on the way.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use app::AppError;
-use app::ports::CmlLabs;
+use app::message::CollectLabs;
+use app::ports::{CmlLabs, LabChange};
 use app::topology::TopologyFormat;
+use app::use_cases::collect_labs::collect_labs;
 use app::use_cases::import_lab::{SentTopology, import_lab};
-use domain::operation::Operation;
-use domain::{OperationId, Role};
+use app::{AppError, Context, Settings};
+use domain::operation::{Operation, OperationStatus};
+use domain::worker::{Change, WorkerEvent, WorkerStatus};
+use domain::{Actor, OperationId, Role};
 use local_controllers::{ControllerFault, FaultOrder};
 
 use super::world::{LabWorld, TWO_NODES, asked, person};
@@ -27,6 +31,28 @@ impl LabWorld {
     async fn titles(&self) -> Vec<String> {
         let listing = self.client.labs(self.way(0).await.access()).await.unwrap();
         listing.labs.into_iter().map(|lab| lab.title.unwrap()).collect()
+    }
+
+    /// An import that made its lab, which never gets its title.
+    async fn import_without_title(&self) -> OperationId {
+        self.order(0, FaultOrder::once(ControllerFault::BadGateway).always().at("PATCH", "/labs/*")).await;
+        let operation = self.import(TWO_NODES, Some("Wanted")).await;
+        self.deliver().await;
+        assert_eq!(self.titles().await, [format!("ccm-import {operation}")]);
+        operation
+    }
+
+    fn faults_cleared(&self) {
+        self.controllers.clear_faults(&self.workers[0].1).unwrap();
+    }
+
+    async fn worker_shows(&self, to: WorkerStatus) {
+        let worker = self.ctx.store.worker(self.worker(0)).await.unwrap();
+        let running_since = (to == WorkerStatus::Running).then(|| self.ctx.now());
+        let event = WorkerEvent::StatusChanged { from: worker.status, to, detail: None, reason: None, running_since };
+        let change = Change::of(&worker, vec![event], Actor::Aws, self.ctx.now());
+        let commit = app::store::Commit { change, ..app::store::Commit::default() };
+        self.ctx.store.commit(&commit, self.ctx.settings.operation_retention).await.unwrap();
     }
 
     fn files_kept(&self) -> Vec<String> {
@@ -143,4 +169,70 @@ async fn a_topology_that_cannot_be_kept_starts_nothing_and_one_that_is_lost_says
     let operation = safe.import(TWO_NODES, None).await;
     assert_eq!(safe.failed(operation).await.0, "safe_mode");
     assert_eq!((safe.titles().await, safe.files_kept()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn an_import_that_was_begun_is_finished_when_its_worker_runs_again() {
+    let world = LabWorld::new().await;
+    let operation = world.import_without_title().await;
+    world.worker_shows(WorkerStatus::Stopped).await;
+    for _ in 0..5 {
+        world.tick().await;
+    }
+    let waiting = world.operation(operation).await;
+    assert_eq!(waiting.status, OperationStatus::Running, "{waiting:?}");
+    assert!(waiting.waiting_for.unwrap().starts_with("the worker to run again"));
+    world.faults_cleared();
+    world.worker_shows(WorkerStatus::Running).await;
+    world.succeeded(operation).await;
+    assert_eq!(world.titles().await, ["Wanted"]);
+    // One that was not begun has nothing to finish.
+    let operation = world.import(TWO_NODES, None).await;
+    world.worker_shows(WorkerStatus::Stopped).await;
+    assert_eq!(world.failed(operation).await.0, "not_running");
+}
+
+#[tokio::test]
+async fn what_an_import_leaves_that_never_ends_well_is_told_and_then_deleted() {
+    let world = LabWorld::new().await;
+    let operation = world.import_without_title().await;
+    world.read_labs(0).await;
+    assert_eq!(world.titles().await.len(), 1, "it is under way");
+    let ended = world.ended(operation).await;
+    let left = world.client.lab_ids(world.way(0).await.access()).await.unwrap().remove(0);
+    assert_eq!(ended.status, OperationStatus::Expired);
+    assert_eq!(ended.result.unwrap().lab_id.unwrap().as_str(), left);
+    world.read_labs(0).await;
+    assert_eq!(world.titles().await, [""; 0]);
+    let known = world.ctx.store.all_worker_labs(world.worker(0)).await.unwrap();
+    assert!(known.iter().all(|lab| lab.missing_since.is_some()), "{known:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_worked_on_gets_its_title_and_what_is_not_ours_is_left_alone() {
+    let world = LabWorld::new().await;
+    let operation = world.import_without_title().await;
+    world.ended(operation).await;
+    world.faults_cleared();
+    let way = world.way(0).await;
+    let left = world.client.lab_ids(way.access()).await.unwrap().remove(0);
+    let notes = LabChange { notes: Some("mine"), ..LabChange::default() };
+    world.client.update_lab(way.access(), &left, notes).await.unwrap();
+    let foreign = "ccm-import op-01kjqadn3w5y7a9c1e3g6j8m0p";
+    world.client.import_lab(way.access(), TWO_NODES, Some(foreign)).await.unwrap();
+    world.read_labs(0).await;
+    let mut titles = world.titles().await;
+    titles.sort();
+    assert_eq!(titles, ["Wanted", foreign]);
+    assert_eq!(world.ctx.store.lab(world.worker(0), &left.parse().unwrap()).await.unwrap().title, "Wanted");
+
+    let safe = LabWorld::new().await;
+    let operation = safe.import_without_title().await;
+    safe.ended(operation).await;
+    safe.faults_cleared();
+    let settings = Arc::new(Settings { safe_mode: true, ..Settings::clone(&safe.ctx.settings) });
+    let ctx = Context { settings, ..safe.ctx.clone() };
+    let message = CollectLabs { worker_ids: vec![safe.worker(0)] };
+    collect_labs(&ctx, safe.at(), safe.secrets.as_ref(), &message).await.unwrap();
+    assert_eq!(safe.titles().await, [format!("ccm-import {operation}")]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use app::ports::{CmlLicensing, CmlSystem, Deregistration, LicenseToken, Timer};
-use app::use_cases::license_commands::{Registration, deregister_license, register_license, renew_license};
+use app::use_cases::license_commands::{Proxy, Registration, deregister_license, register_license, renew_license};
 use app::use_cases::read_license::{LicenseDetails, get_license};
 use app::use_cases::run_cml_operation::run_cml_operation;
 use async_trait::async_trait;
@@ -30,19 +30,20 @@ impl Timer for Patient {
     }
 }
 
-fn wanted(token: &str) -> Registration {
+pub(super) fn wanted(token: &str) -> Registration {
     Registration {
         token: LicenseToken(token.into()),
         product: "CML_Enterprise".into(),
         node_count: Some(50),
-        ssms_url: None,
+        ssms_url: Some("https://ssms.example.com/x".into()),
+        proxy: None,
         reregister: false,
     }
 }
 
 impl LabWorld {
     /// A world whose first worker has no registration.
-    async fn unregistered() -> Self {
+    pub(super) async fn unregistered() -> Self {
         let world = Self::new().await;
         let way = world.way(0).await;
         assert_eq!(world.client.deregister(way.access()).await, Ok(Deregistration::Done));
@@ -54,31 +55,31 @@ impl LabWorld {
         self.controllers.taken_seats().unwrap().contains(&self.workers[0].1)
     }
 
-    async fn register(&self, wanted: Registration) -> OperationId {
+    pub(super) async fn register(&self, wanted: Registration) -> OperationId {
         let admin = asked(&person(Role::Admin, "ada"));
         let secrets = self.secrets.as_ref();
         register_license(&self.ctx, secrets, &admin, self.worker(0), wanted).await.unwrap().id
     }
 
-    async fn deregister(&self) -> OperationId {
+    pub(super) async fn deregister(&self) -> OperationId {
         deregister_license(&self.ctx, &asked(&person(Role::Admin, "ada")), self.worker(0)).await.unwrap().id
     }
 
     /// What the controller shows: registration, authorization and expansion nodes.
-    async fn standing(&self) -> (String, String, u32) {
+    pub(super) async fn standing(&self) -> (String, String, u32) {
         let status = self.client.licensing(self.way(0).await.access()).await.unwrap();
         let nodes = status.features.iter().find(|feature| feature.id.contains("NODE_COUNT")).unwrap();
         let (registration, authorization) = (status.registration.status, status.authorization.status);
         (registration.unwrap(), authorization.unwrap(), nodes.in_use.unwrap())
     }
 
-    async fn license(&self) -> LicenseDetails {
+    pub(super) async fn license(&self) -> LicenseDetails {
         let ports = (self.at(), self.secrets.as_ref() as &dyn app::ports::Secrets, &Patient as &dyn Timer);
         get_license(&self.ctx, ports, self.worker(0)).await.unwrap()
     }
 
     /// The token is in no item, no message and no file, and no longer among the secrets.
-    fn forgot(&self, token: &str) {
+    pub(super) fn forgot(&self, token: &str) {
         assert_eq!(self.secrets.tokens(), [""; 0], "deleted when the operation ended");
         for item in self.table.items() {
             assert!(!format!("{item:?}").contains(token), "{item:?}");
@@ -90,11 +91,11 @@ impl LabWorld {
     }
 }
 
-fn warnings(operation: &Operation) -> Vec<String> {
+pub(super) fn warnings(operation: &Operation) -> Vec<String> {
     operation.result.clone().map(|result| result.warnings).unwrap_or_default()
 }
 
-fn in_order() -> (String, String, u32) {
+pub(super) fn in_order() -> (String, String, u32) {
     ("COMPLETED".into(), "IN_COMPLIANCE".into(), 50)
 }
 
@@ -190,7 +191,13 @@ async fn a_registration_that_stands_is_not_repeated_unless_that_is_asked_for() {
     let world = LabWorld::new().await;
     let id = world.register(wanted("another-token")).await;
     let done = world.succeeded(id).await;
-    assert_eq!(warnings(&done), ["It was registered already; the token was not used. Ask with reregister to use it."]);
+    assert_eq!(
+        warnings(&done),
+        [
+            "It was registered already: nothing was changed, and the token was not used. Ask with reregister to register it \
+          anew."
+        ]
+    );
     world.forgot("another-token");
     for method_path in [None, Some(REGISTRATION)] {
         if let Some((method, path)) = method_path {
@@ -220,10 +227,11 @@ async fn what_cml_refuses_is_told_word_for_word_and_what_we_can_judge_is_refused
         product: "a-b".into(),
         node_count: Some(501),
         ssms_url: Some("ssms.example.org".into()),
+        proxy: Some(Proxy { server: "a proxy".into(), port: 0 }),
         reregister: false,
     };
     let told = wrong.check().unwrap_err().to_string();
-    for field in ["token", "product", "features.node_count", "ssms_url"] {
+    for field in ["token", "product", "features.node_count", "ssms_url", "proxy.server", "proxy.port"] {
         assert!(told.contains(field), "{told}");
     }
     assert!(!told.contains("not a token"), "{told}");
@@ -275,24 +283,6 @@ async fn nodes_that_run_keep_the_seat_in_cml_s_words() {
     let said = "Licensing issue: Cannot de-register when nodes are running.";
     assert_eq!(world.failed(id).await, ("cml_refused".into(), said.into()));
     assert!(world.seat_is_taken());
-}
-
-#[tokio::test]
-async fn a_renewal_is_done_where_a_registration_stands_and_refused_where_none_does() {
-    let world = LabWorld::new().await;
-    let admin = asked(&person(Role::Admin, "ada"));
-    let before = world.license().await.license.unwrap().reading.expires_at.unwrap();
-    world.clock.advance(domain::SignedDuration::from_hours(48));
-    let id = renew_license(&world.ctx, &admin, world.worker(0)).await.unwrap().id;
-    world.succeeded(id).await;
-    assert!(world.license().await.license.unwrap().reading.expires_at.unwrap() > before);
-    let id = world.deregister().await;
-    world.succeeded(id).await;
-    let id = renew_license(&world.ctx, &admin, world.worker(0)).await.unwrap().id;
-    assert_eq!(
-        world.failed(id).await,
-        ("cml_refused".into(), "Licensing issue: The product is not registered.".into())
-    );
 }
 
 #[tokio::test]

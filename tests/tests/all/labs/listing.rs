@@ -1,7 +1,7 @@
 //! Labs are read into the table, by as few calls as it takes, and leave it when they are gone for certain.
 
 use app::AppError;
-use app::ports::CmlLabs;
+use app::ports::{Clock, CmlLabs, Item};
 use app::use_cases::lab_commands::refresh_labs;
 use app::use_cases::read_labs::{list_labs, list_worker_labs, sees_worker};
 use domain::lab::Lab;
@@ -114,4 +114,42 @@ async fn where_users_see_their_own_they_see_their_labs_and_those_on_their_worker
         assert_eq!(ids(on_worker), sees, "{}", who.username);
         assert_eq!(sees_worker(&world.ctx, &who, &worker).await.unwrap(), !sees.is_empty(), "{}", who.username);
     }
+}
+
+#[tokio::test]
+async fn a_listing_writes_what_changed_and_says_when_it_was_for_all() {
+    let world = LabWorld::new().await;
+    let (first, second) = (world.lab(0, TWO_NODES).await, world.lab(0, TWO_NODES).await);
+    let before = world.table.items();
+    world.refresh().await;
+    let began = world.clock.now();
+    let lab_items = |items: Vec<Item>| items.into_iter().filter(|item| item.sk.starts_with("LAB#")).collect::<Vec<_>>();
+    assert_eq!(lab_items(world.table.items()), lab_items(before.clone()), "nothing has changed");
+    assert!(world.stored().await.iter().all(|lab| lab.synced_at == began));
+    assert_eq!(world.ctx.store.lab(world.worker(0), &first).await.unwrap().synced_at, began);
+    let listed = world.ctx.store.list_labs(50, None).await.unwrap().items;
+    assert!(listed.iter().all(|lab| lab.synced_at == began), "{listed:?}");
+
+    let way = world.way(0).await;
+    world.client.start_lab(way.access(), second.as_str()).await.unwrap();
+    world.refresh().await;
+    let changed = lab_items(world.table.items()).into_iter().filter(|item| !before.contains(item));
+    assert_eq!(changed.map(|item| item.sk).collect::<Vec<_>>(), [format!("LAB#{second}")]);
+    // Where one of them cannot be read, each tells for itself.
+    world.order(0, FaultOrder::once(ControllerFault::Absent).at("GET", "/populate_lab_tiles")).await;
+    world.order(0, FaultOrder::once(ControllerFault::BrokenJson).at("GET", "/labs/*")).await;
+    let last = world.clock.now();
+    world.refresh().await;
+    let times = world.stored().await.into_iter().map(|lab| lab.synced_at > last).collect::<Vec<_>>();
+    assert_eq!(times.iter().filter(|newer| **newer).count(), 1, "{times:?}");
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_asked_for_again_for_a_while() {
+    let world = LabWorld::new().await;
+    world.lab(0, TWO_NODES).await;
+    world.order(0, FaultOrder::once(ControllerFault::BrokenJson).at("GET", "/labs").times(2)).await;
+    assert_eq!(world.refresh().await.result.unwrap().detail.as_deref(), Some("1 labs were read."));
+    world.order(0, FaultOrder::once(ControllerFault::BrokenJson).at("GET", "/labs").always()).await;
+    assert_eq!(world.refresh().await.error.unwrap().code, "cml_malformed");
 }

@@ -2,11 +2,15 @@
 
 mod acting;
 mod backups;
+mod ending;
+mod giving_up;
 mod importing;
 mod licenses;
 mod listing;
 mod notices;
 mod reconciling;
 mod refusals;
+mod registered;
+mod renewals;
 mod retiring;
 mod world;

@@ -45,7 +45,9 @@ async fn each_fault_of_a_controller_is_waited_out_or_ends_the_operation_with_a_r
         (ControllerFault::AnswerLost, START, false),
         (ControllerFault::AnswerLost, STATE, true),
         (ControllerFault::BrokenJson, STATE, false),
+        (ControllerFault::BrokenJson, STATE, true),
         (ControllerFault::EndlessBody, STATE, false),
+        (ControllerFault::EndlessBody, STATE, true),
         (ControllerFault::Absent, START, false),
         (ControllerFault::Absent, STATE, false),
         (ControllerFault::TokensRevoked, START, false),
@@ -70,8 +72,12 @@ async fn each_fault_of_a_controller_is_waited_out_or_ends_the_operation_with_a_r
     AnswerLost at GET /labs/*/state, each time
       expired deadline_exceeded: The operation waited for the controller to answer (CML GET /labs/{lab_id}/state: the connection broke: it was cut off) until its deadline. It may be asked for again.
     BrokenJson at GET /labs/*/state
+      succeeded
+    BrokenJson at GET /labs/*/state, each time
       failed cml_malformed: its answer is not JSON (line 1, column 8)
     EndlessBody at GET /labs/*/state
+      succeeded
+    EndlessBody at GET /labs/*/state, each time
       failed cml_malformed: its answer is larger than 1048576 bytes
     Absent at PUT /labs/*/start
       failed cml_refused: Not Found

@@ -1,12 +1,34 @@
 //! Idle shutdown: what is in use, or of which nobody knows, is left running.
 
+use app::use_cases::lab_commands::act_on_lab;
 use app::use_cases::update_worker::update_worker;
 use app::use_cases::worker_commands::start_worker;
-use domain::SignedDuration;
+use domain::lab::{Lab, LabAction};
+use domain::session::Person;
 use domain::worker::command::Update;
 use domain::worker::{DesiredState, WorkerStatus};
+use domain::{Role, SignedDuration, Timestamp, WorkerId};
 
 use super::world::{World, asked};
+
+fn lab(worker_id: WorkerId, now: Timestamp) -> Lab {
+    Lab {
+        id: "lab-1".parse().unwrap(),
+        worker_id,
+        title: "Lab".into(),
+        description: None,
+        notes: None,
+        state: None,
+        owner: None,
+        owner_username: None,
+        node_count: Some(1),
+        link_count: None,
+        created_at: None,
+        modified_at: None,
+        synced_at: now,
+        missing_since: None,
+    }
+}
 
 /// Longer than the timeout of an hour.
 const LONG: u32 = 90;
@@ -37,6 +59,19 @@ async fn a_worker_that_a_person_uses_is_never_idle() {
     assert_eq!(world.worker(id).await.desired, DesiredState::Running);
     let worker = world.until(id, |worker| worker.status == WorkerStatus::Stopped).await;
     assert!(worker.state_reason.contains("last user_activity"), "{}", worker.state_reason);
+}
+
+#[tokio::test]
+async fn a_worker_that_a_person_uses_through_us_is_never_idle() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    let lab = lab(id, world.now());
+    world.ctx.store.save_lab(&lab).await.unwrap();
+    let manager = Person { subject: "manager-1".into(), username: "manager".into(), role: Role::Manager };
+    act_on_lab(&world.ctx, &asked(), &manager, id, &lab.id, LabAction::Start).await.unwrap();
+    world.ticks(LONG).await;
+    assert_eq!(world.worker(id).await.status, WorkerStatus::Running);
+    assert_eq!(world.power_reason(id).await, "In use: start_lab is under way.");
 }
 
 #[tokio::test]

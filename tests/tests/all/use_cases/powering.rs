@@ -3,10 +3,31 @@
 use app::AppError;
 use app::use_cases::command::Asked;
 use app::use_cases::worker_commands::{start_worker, stop_worker, terminate_worker};
+use domain::lab::Lab;
 use domain::operation::OperationStatus;
 use domain::worker::{DesiredState, WorkerStatus};
+use domain::{Timestamp, WorkerId};
 
 use super::world::{World, asked};
+
+fn lab_of(worker_id: WorkerId, synced_at: Timestamp) -> Lab {
+    Lab {
+        id: "lab-0".parse().unwrap(),
+        worker_id,
+        title: "BGP basics".into(),
+        description: None,
+        notes: None,
+        state: None,
+        owner: None,
+        owner_username: None,
+        node_count: None,
+        link_count: None,
+        created_at: None,
+        modified_at: None,
+        synced_at,
+        missing_since: None,
+    }
+}
 
 #[tokio::test]
 async fn stop_start_and_terminate_end_when_ec2_shows_it_and_not_when_it_accepts_it() {
@@ -39,6 +60,29 @@ async fn stop_start_and_terminate_end_when_ec2_shows_it_and_not_when_it_accepts_
 
     let again = start_worker(&world.ctx, &asked(), id).await;
     assert!(matches!(again, Err(AppError::Conflict(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn the_labs_of_a_terminated_worker_go_with_it() {
+    let world = World::new();
+    let id = world.running_worker("lab").await;
+    for n in 0..120 {
+        let lab = Lab { id: format!("lab-{n:03}").parse().unwrap(), ..lab_of(id, world.now()) };
+        world.ctx.store.save_lab(&lab).await.unwrap();
+    }
+    let labs = async || world.ctx.store.all_worker_labs(id).await.unwrap().len();
+    world.ticks(2).await;
+    assert_eq!(labs().await, 120);
+    let terminate = terminate_worker(&world.ctx, &asked(), id).await.unwrap();
+    world.succeeded(terminate.id).await;
+    // At the last judgement of the worker, whenever that is due.
+    for _ in 0..60 {
+        if labs().await == 0 {
+            return;
+        }
+        world.tick().await;
+    }
+    panic!("{} labs are left", labs().await);
 }
 
 #[tokio::test]

@@ -146,12 +146,11 @@ impl World {
             Queue::MetricsCml => {
                 collect_cml(&self.ctx, &self.cml, &FleetSecret, &CollectCml::read(body).unwrap()).await
             }
-            // No labs are on these controllers.
             Queue::Discovery => {
                 discover_instances(&self.ctx, &self.ec2, &DiscoverInstances::read(body).unwrap().place).await
             }
-            Queue::Labs => Ok(()),
-            Queue::CmlOperations => unreachable!("nothing here is done at controllers"),
+            // Nothing here is done at controllers: what is asked of one stays under way, and no labs are on them.
+            Queue::CmlOperations | Queue::Labs => Ok(()),
             Queue::Power => unreachable!("it is consumed in batches"),
         }
     }

@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use domain::{Role, SignedDuration};
 use functions::SystemClock;
 use functions::environment::queue_variable;
-use http_api::auth::KeySource;
+use http_api::token::KeySource;
 use http_api::{FUNCTIONS, Function, Trigger};
 use serde_json::{Value, json};
 

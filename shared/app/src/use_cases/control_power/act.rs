@@ -1,17 +1,17 @@
 //! Begin what was decided, unless a brake is on: one transaction writes what is begun and that it was begun.
 
-use domain::Actor;
 use domain::operation::Task;
 use domain::power::PowerDecision;
 use domain::reconcile::{Action, ReconcileRecord};
 use domain::worker::{Change, Command, DesiredState, Worker, command::command};
+use domain::{Actor, Timestamp};
 
 use super::judged;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Commit, CommitError, PowerDue};
 use crate::use_cases::command::{Asked, into_app_error, new_operation, record_and_send};
-use crate::use_cases::retire_worker::retirement_under_way;
+use crate::use_cases::retire_worker::{HowToEnd, how_to_end, retirement_under_way};
 
 /// What came of a decision.
 pub(super) enum Acted {
@@ -39,7 +39,20 @@ pub(super) async fn act(
         return Ok(Acted::Nothing(decision));
     }
     let now = ctx.now();
-    let (wish, task, actor) = begin(worker, &decision);
+    let (wish, mut task, actor) = begin(worker, &decision);
+    let mut ending = None;
+    if decision.action == Action::Terminate {
+        // Only what was saved before, or given up by force, is terminated at once.
+        match how_to_end(ctx, worker, "It is wanted gone.".into()).await? {
+            HowToEnd::AtOnce => {}
+            HowToEnd::Safely(retire) => {
+                let before = ctx.store.ending(worker.id).await?;
+                ending = Some((worker.id, before.map_or(0, |before| before.version)));
+                task = Task::RetireWorker(retire);
+            }
+            HowToEnd::IsUnderWay(_) => return Ok(Acted::Nothing(overtaken(decision, now))),
+        }
+    }
     let events = command(worker, &wish)?;
     let asked = Asked::by(actor);
     let operation = new_operation(ctx, task, Some(worker.id), &asked);
@@ -53,19 +66,20 @@ pub(super) async fn act(
     let mut commit = Commit {
         unchanged: change.is_none().then_some((worker.id, worker.version)),
         change,
-        power: Some(judged(due, record, &decision, now)),
+        power: Some(judged(due, record, due.told_of, &decision, now)),
+        ending,
         ..Commit::default()
     };
     match record_and_send(ctx, &mut commit, &operation, &asked).await {
         Ok(_) => Ok(Acted::Began(decision)),
-        Err(CommitError::WorkerChanged | CommitError::Contended) => {
-            decision.action = Action::Wait;
-            decision.reason = "It was changed while it was judged; it is judged anew.".into();
-            decision.next_check_at = now;
-            Ok(Acted::Nothing(decision))
-        }
+        Err(CommitError::WorkerChanged | CommitError::Contended) => Ok(Acted::Nothing(overtaken(decision, now))),
         Err(error) => Err(into_app_error(error)),
     }
+}
+
+fn overtaken(decision: PowerDecision, now: Timestamp) -> PowerDecision {
+    let reason = "It was changed while it was judged; it is judged anew.".into();
+    PowerDecision { action: Action::Wait, reason, next_check_at: now, ..decision }
 }
 
 /// Why nothing is done, if so; with `{}` where the reason of the decision belongs.

@@ -1,15 +1,17 @@
 //! What is known of a worker besides its snapshot: its use, and what is and was done about it.
 
+use domain::operation::work::Work;
 use domain::operation::{Operation, Task};
 use domain::power::Evidence;
 use domain::reconcile::ReconcileRecord;
-use domain::worker::Worker;
+use domain::worker::{Worker, WorkerStatus};
 
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::CmlReadings;
+use crate::use_cases::retire_worker::retirement_under_way;
 
-/// Newest operations of a worker among which those that move it are looked for.
+/// Newest operations of a worker among which those that move it, and those that people work by, are looked for.
 const NEWEST: u32 = 20;
 /// CML's word for a licence that is in order.
 const IN_COMPLIANCE: &str = "IN_COMPLIANCE";
@@ -26,8 +28,13 @@ pub(super) struct Known {
 /// Reads it.
 pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileRecord) -> Result<Known, AppError> {
     let readings: CmlReadings = ctx.store.latest(worker.id).await?.unwrap_or_default();
-    // Only where the state is not the wish does it matter whether somebody is at it.
-    let operations = if worker.is_as_wished() { vec![] } else { operations(ctx, worker, &record).await? };
+    // Only where the state is not the wish, or nobody seems to use it, does it matter whether somebody is at it.
+    let as_wished = worker.is_as_wished();
+    let may_be_idle = worker.status == WorkerStatus::Running && readings.cml.running_nodes == Some(0);
+    let operations = if as_wished && !may_be_idle { vec![] } else { operations(ctx, worker, &record).await? };
+    let operation_under_way = !as_wished
+        && (operations.iter().any(|one| !one.status.is_final() && moves_instance(one))
+            || retirement_under_way(ctx, worker.id).await?.is_some());
     let license = readings.cml.license.as_ref().and_then(|license| license.authorization.as_deref());
     Ok(Known {
         licensed: license.map(|word| word == IN_COMPLIANCE),
@@ -35,9 +42,10 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
             read_at: readings.read_at,
             running_nodes: readings.cml.running_nodes,
             activity: readings.activity,
-            operation_under_way: operations.iter().any(|one| !one.status.is_final() && moves_instance(one)),
+            work: Work::shown_by(&operations),
+            operation_under_way,
         },
-        record: outcomes(worker, record, &operations),
+        record: if as_wished { record } else { outcomes(worker, record, &operations) },
     })
 }
 
@@ -62,8 +70,10 @@ fn moves_instance(operation: &Operation) -> bool {
     operation.task.fulfils_wish() || matches!(operation.task, Task::RetireWorker(_))
 }
 
-/// Counts what has ended of what was asked for this wish.
+/// Counts what has ended of what was asked for this wish; the safe end of a worker, too, where it was begun for it.
 fn outcomes(worker: &Worker, record: ReconcileRecord, operations: &[Operation]) -> ReconcileRecord {
-    let asked = operations.iter().filter(|one| one.task.fulfils_wish() && one.requested_at >= worker.wish.at);
+    let begun = record.last_action.and_then(|last| last.operation);
+    let for_wish = |one: &&Operation| one.task.fulfils_wish() || Some(one.id) == begun;
+    let asked = operations.iter().filter(for_wish).filter(|one| one.requested_at >= worker.wish.at);
     asked.fold(record, ReconcileRecord::outcome)
 }

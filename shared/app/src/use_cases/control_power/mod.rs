@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::instance::InstanceObservation;
-use domain::power::PowerDecision;
+use domain::power::{Evidence, PowerDecision};
 use domain::reconcile::worker::{Policies, conditions, decide, drift};
 use domain::reconcile::{Action, ReconcileRecord};
 use domain::worker::observe::{Seen, observe_instance};
@@ -129,7 +129,8 @@ async fn control_or_defer(
     due: &PowerDue,
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
-    let result = control_one(ctx, ec2, worker, due, seen).await;
+    // On the heap: it has many ways to go, and is large.
+    let result = Box::pin(control_one(ctx, ec2, worker, due, seen)).await;
     if result.is_err() {
         let later = PowerDue { version: due.version + 1, due_at: ctx.now() + JUDGE_AGAIN_AFTER, ..due.clone() };
         ctx.store.save_power(&later).await?;
@@ -145,6 +146,10 @@ async fn control_one(
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
     let (worker, tags) = record_state(ctx, ec2, worker, seen).await?;
+    if worker.status.is_final() {
+        // Before it is judged for the last time: what fails here is done again.
+        ctx.store.drop_labs(worker.id).await?;
+    }
     let record = due.record.clone().for_wish(worker.wish.number);
     let known = known::gather(ctx, &worker, record).await?;
     let now = ctx.now();
@@ -163,7 +168,8 @@ async fn control_one(
     }
     let (decision, acted) = match act(ctx, &worker, due, &record, decision).await? {
         Acted::Nothing(decision) => {
-            save(ctx, due, &record, &decision, now).await?;
+            let told_of = told_of(ctx, &worker, due, &decision, &known.evidence, now).await;
+            ctx.store.save_power(&judged(due, record.clone(), told_of, &decision, now)).await?;
             say(ctx, &worker, &decision).await?;
             (decision, None)
         }
@@ -172,10 +178,6 @@ async fn control_one(
             (decision, Some((action.name().to_owned(), now)))
         }
     };
-    if let Err(error) = notice::tell(ctx, &worker, due.decided.as_ref(), &decision, &known.evidence, now).await {
-        // A notice is a courtesy: without it the worker is stopped all the same.
-        tracing::warn!(worker_id = %worker.id, %error, "people in CML are not told");
-    }
     if acted.is_none()
         && let Err(error) = tags::heal(ctx, &worker, &record, now).await
     {
@@ -208,18 +210,34 @@ fn settled(ctx: &Context, worker: &Worker, record: ReconcileRecord, now: Timesta
     if worker.is_as_wished() && long { record.settled() } else { record }
 }
 
-async fn save(
+/// Has people in CML told. The stretch of idleness that they are told of from now on; what begins something tells
+/// nothing new.
+async fn told_of(
     ctx: &Context,
+    worker: &Worker,
     due: &PowerDue,
-    record: &ReconcileRecord,
     decision: &PowerDecision,
+    evidence: &Evidence,
     now: Timestamp,
-) -> Result<(), AppError> {
-    ctx.store.save_power(&judged(due, record.clone(), decision, now)).await
+) -> Option<Timestamp> {
+    match notice::tell(ctx, worker, due, decision, evidence, now).await {
+        Ok(told_of) => told_of,
+        Err(error) => {
+            // A notice is a courtesy: without it the worker is stopped all the same.
+            tracing::warn!(worker_id = %worker.id, %error, "people in CML are not told");
+            due.told_of
+        }
+    }
 }
 
 /// The due item after a judgement.
-fn judged(due: &PowerDue, record: ReconcileRecord, decision: &PowerDecision, now: Timestamp) -> PowerDue {
+fn judged(
+    due: &PowerDue,
+    record: ReconcileRecord,
+    told_of: Option<Timestamp>,
+    decision: &PowerDecision,
+    now: Timestamp,
+) -> PowerDue {
     PowerDue {
         worker_id: due.worker_id,
         version: due.version + 1,
@@ -227,6 +245,7 @@ fn judged(due: &PowerDue, record: ReconcileRecord, decision: &PowerDecision, now
         judgement: due.judgement + 1,
         decided: Some((now, decision.clone())),
         record,
+        told_of,
     }
 }
 

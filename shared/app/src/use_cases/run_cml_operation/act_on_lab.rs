@@ -2,19 +2,25 @@
 
 use domain::lab::{LabAction, LabSeen, LabState, LabStep, next, seats_warning};
 use domain::operation::cml::LabTask;
-use domain::operation::{Operation, OperationResult, Task};
+use domain::operation::{Operation, OperationResult, OperationStatus, Task};
 use domain::worker::Worker;
 use domain::{LabId, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
-use crate::ports::{CmlError, LabChange};
+use crate::ports::{CmlError, CmlErrorKind, CmlState, LabChange};
 use crate::use_cases::collect_labs::read;
 use crate::use_cases::controller::{CmlPorts, Way, failed_call};
-use crate::use_cases::operation_run::Progress;
+use crate::use_cases::operation_run::{Progress, frozen};
 
 /// Looks in one run: before CML is asked, and after.
 const LOOKS_PER_RUN: usize = 2;
+/// How often in a row what CML shows may be unreadable before that ends the operation.
+const MISREADS_MAX: u32 = 4;
+/// Operations of a worker that are read at a time.
+const PAGE: u32 = 50;
+/// Pages in which a newer operation on the same lab is looked for.
+const PAGES: usize = 10;
 
 pub(super) async fn advance(
     ctx: &Context,
@@ -24,7 +30,7 @@ pub(super) async fn advance(
     worker: &Worker,
     mut task: LabTask,
 ) -> Result<Progress, AppError> {
-    let progress = step(ctx, ports, way, operation, &mut task).await;
+    let progress = step(ctx, ports, way, operation, &mut task).await?;
     if matches!(progress, Progress::Done(_) | Progress::Failed(..)) {
         let gone = task.action == LabAction::Delete && matches!(progress, Progress::Done(_));
         refresh_item(ctx, ports, way, worker.id, &task.lab, gone).await?;
@@ -45,27 +51,79 @@ async fn step(
     way: &Way,
     operation: &mut Operation,
     task: &mut LabTask,
-) -> Progress {
+) -> Result<Progress, AppError> {
     for _ in 0..LOOKS_PER_RUN {
         let seen = match look(ports, way, &task.lab).await {
             Ok(seen) => seen,
-            Err(error) => return failed_call(ctx, &error),
+            Err(error) => return Ok(not_seen(ctx, task, &error)),
         };
+        task.misread = 0;
         let seen = seen.as_ref().map(|(state, converged)| LabSeen { state, converged: *converged });
         match next(&task.action, task.asked, seen) {
             LabStep::Done => {
                 let (worker_id, lab_id) = (operation.target, Some(task.lab.clone()));
-                return Progress::Done(OperationResult { worker_id, lab_id, ..OperationResult::default() });
+                return Ok(Progress::Done(OperationResult { worker_id, lab_id, ..OperationResult::default() }));
             }
-            LabStep::Fail(code, message) => return Progress::failed(code, message),
-            LabStep::Wait(what) => return Progress::waiting(ctx, what),
-            LabStep::Ask => match ask(ctx, ports, way, operation, task).await {
-                Ok(()) => task.asked += 1,
-                Err(held) => return held,
-            },
+            LabStep::Fail(code, message) => return Ok(Progress::failed(code, message)),
+            LabStep::Wait(what) => return Ok(Progress::waiting(ctx, what)),
+            LabStep::Ask => {
+                if let Some(held) = held(ctx, operation, task).await? {
+                    return Ok(held);
+                }
+                match ask(ctx, ports, way, operation, task).await {
+                    Ok(asked) => task.asked += u32::from(asked),
+                    Err(held) => return Ok(held),
+                }
+            }
         }
     }
-    Progress::waiting(ctx, "CML to show what was asked of it")
+    Ok(Progress::waiting(ctx, "CML to show what was asked of it"))
+}
+
+/// What the controller shows cannot be seen now. An answer that cannot be read is asked for again, some times.
+fn not_seen(ctx: &Context, task: &mut LabTask, error: &CmlError) -> Progress {
+    if error.kind == CmlErrorKind::Malformed {
+        task.misread += 1;
+        if task.misread < MISREADS_MAX {
+            return Progress::waiting(ctx, format!("an answer of the controller that can be read ({error})"));
+        }
+    }
+    failed_call(ctx, error)
+}
+
+/// Why CML must not be asked, if anything is in the way: a frozen fleet, or what somebody asked for later.
+async fn held(ctx: &Context, operation: &Operation, task: &LabTask) -> Result<Option<Progress>, AppError> {
+    if let Some(newer) = contradicting(ctx, operation, task).await? {
+        let message = format!("{} ({}) was asked for later, and this would undo it.", newer.task.kind(), newer.id);
+        return Ok(Some(Progress::failed("superseded", message)));
+    }
+    let destroys = matches!(task.action, LabAction::Stop | LabAction::Wipe | LabAction::Delete);
+    if destroys { frozen(ctx).await } else { Ok(None) }
+}
+
+/// A newer operation on the same lab that wants it otherwise, unless CML refused it.
+async fn contradicting(ctx: &Context, operation: &Operation, task: &LabTask) -> Result<Option<Operation>, AppError> {
+    let contradicts = |other: &Operation| match &other.task {
+        Task::ActOnLab(newer) => {
+            let refused = other.status == OperationStatus::Failed && newer.asked == 0;
+            newer.lab == task.lab && task.action.contradicted_by(&newer.action) && !refused
+        }
+        _ => false,
+    };
+    let mut after = None;
+    for _ in 0..PAGES {
+        let page = ctx.store.list_operations(operation.target, PAGE, after).await?;
+        let reached_ours = page.items.iter().any(|other| other.id <= operation.id);
+        let mut newer = page.items.into_iter().filter(|other| other.id > operation.id);
+        if let Some(found) = newer.find(contradicts) {
+            return Ok(Some(found));
+        }
+        after = page.next;
+        if reached_ours || after.is_none() {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// What the controller shows of the lab; null when it has no such lab.
@@ -86,14 +144,14 @@ pub(in crate::use_cases) fn is_no_lab(error: &CmlError) -> bool {
     error.status == Some(404) && error.message.contains("Lab not found")
 }
 
-/// Asks CML for the action, or says what holds it.
+/// Asks CML for the action, or says what holds it. False when CML knows no such lab: the next look decides.
 async fn ask(
     ctx: &Context,
     ports: CmlPorts<'_>,
     way: &Way,
     operation: &mut Operation,
     task: &LabTask,
-) -> Result<(), Progress> {
+) -> Result<bool, Progress> {
     if ctx.settings.safe_mode {
         let message = format!("SAFE_MODE is on: {} was decided and recorded, and not done.", task.action.kind());
         return Err(Progress::failed("safe_mode", message));
@@ -119,13 +177,14 @@ async fn ask(
             controllers.update_lab(access, lab, LabChange { title, description, notes }).await
         }
     };
-    asked.map_err(|error| {
-        if error.outcome_unknown() {
-            Progress::waiting(ctx, format!("the controller to show whether it was done ({error})"))
-        } else {
-            failed_call(ctx, &error)
+    match asked {
+        Ok(()) => Ok(true),
+        Err(error) if is_no_lab(&error) => Ok(false),
+        Err(error) if error.outcome_unknown() => {
+            Err(Progress::waiting(ctx, format!("the controller to show whether it was done ({error})")))
         }
-    })
+        Err(error) => Err(failed_call(ctx, &error)),
+    }
 }
 
 /// Warns when the lab has more nodes than the licence lets run. It is not refused: CML judges that itself, and
@@ -143,6 +202,10 @@ async fn warn_of_seats(ports: CmlPorts<'_>, way: &Way, operation: &mut Operation
             return;
         }
     };
+    if lab.state == Some(CmlState::Started) {
+        // How many of its nodes are among those that run is not known.
+        return;
+    }
     let bought = licence.features.iter().filter(|feature| feature.id.contains("NODE_COUNT"));
     let bought = bought.filter_map(|feature| feature.in_use).sum();
     let running = statistics.computes.iter().filter_map(|compute| compute.running_nodes).sum();
@@ -152,6 +215,7 @@ async fn warn_of_seats(ports: CmlPorts<'_>, way: &Way, operation: &mut Operation
 }
 
 /// Reads the lab again into the table, or drops it there. What cannot be read now is read by the schedule.
+/// The time is taken first: whatever somebody sees later than that stands.
 pub(super) async fn refresh_item(
     ctx: &Context,
     ports: CmlPorts<'_>,
@@ -160,11 +224,12 @@ pub(super) async fn refresh_item(
     lab: &LabId,
     gone: bool,
 ) -> Result<(), AppError> {
+    let begun = ctx.now();
     if gone {
-        return ctx.store.drop_lab(worker, lab).await;
+        return ctx.store.drop_lab(worker, lab, begun).await;
     }
     match ports.controllers.lab(way.access(), lab.as_str()).await {
-        Ok(shown) => match read(worker, &shown, ctx.now()) {
+        Ok(shown) => match read(worker, &shown, begun) {
             Some(item) => ctx.store.save_lab(&item).await,
             None => Ok(()),
         },

@@ -1,6 +1,7 @@
 //! Save a lab with its configurations: have CML store what runs, download, keep the file, record it.
 
 use domain::backup::{Backup, file_key};
+use domain::lab::{LabLook, LabState};
 use domain::operation::cml::BackUpLabTask;
 use domain::operation::{Operation, OperationResult, Task};
 use domain::worker::Worker;
@@ -143,7 +144,7 @@ async fn extract(
     if booted.is_empty() {
         let unbooted = others.into_iter().filter_map(|node| Some((node, runs_unbooted(node.state.as_ref()?)?)));
         for (node, why) in unbooted.collect::<Vec<_>>() {
-            note(task, node, why);
+            note(task, node, &why);
         }
         return Ok(false);
     }
@@ -160,7 +161,7 @@ async fn extract(
             Ok(()) => task.extracted.push(node.id.clone()),
             Err(error) if error.kind == CmlErrorKind::CertificateChanged => return Err(failed_call(ctx, &error)),
             Err(error) if !last_run && (error.retryable() || error.outcome_unknown()) => unanswered = true,
-            Err(error) => note(task, node, error.message),
+            Err(error) => note(task, node, &error.message),
         }
     }
     task.unanswered += u32::from(unanswered);
@@ -177,8 +178,13 @@ fn runs_unbooted(state: &CmlState) -> Option<String> {
     }
 }
 
-fn note(task: &mut BackUpLabTask, node: &CmlNode, why: String) {
+/// Of so many nodes it is told why; of more than these only in short, because an item of the table holds 400 KB.
+const TOLD_IN_FULL: usize = 100;
+
+fn note(task: &mut BackUpLabTask, node: &CmlNode, why: &str) {
     task.extracted.push(node.id.clone());
+    let chars = if task.not_extracted.len() < TOLD_IN_FULL { 300 } else { 40 };
+    let why = why.chars().take(chars).collect();
     task.not_extracted.push((node.label.clone().unwrap_or_else(|| node.id.clone()), why));
 }
 
@@ -208,8 +214,15 @@ async fn keep(
         made_at,
         made_by: made_by.clone(),
         not_extracted: task.not_extracted.clone(),
+        lab_look: look(lab),
         expires_at: ctx.settings.backups.expiry(made_at),
     };
     ctx.store.save_backup(&backup).await?;
     Ok(backup)
+}
+
+/// How CML shows a lab.
+pub(super) fn look(lab: &CmlLab) -> LabLook {
+    let state = lab.state.as_ref().map(|state| LabState::from_name(state.name()));
+    LabLook { modified_at: lab.modified_at, state }
 }

@@ -5,9 +5,9 @@
 //! comes later knows what may be there, and under which of the two titles.
 
 use domain::operation::cml::{ImportLabTask, LabSource};
-use domain::operation::{Operation, OperationResult, Task};
+use domain::operation::{Operation, OperationResult, Task, bounded_warnings};
 use domain::worker::Worker;
-use domain::{LabId, OperationId, SignedDuration};
+use domain::{LabId, SignedDuration};
 
 use super::act_on_lab::{is_no_lab, refresh_item};
 use crate::context::Context;
@@ -17,6 +17,7 @@ use crate::topology::TOPOLOGY_MAX_BYTES;
 use crate::use_cases::backup_files::backup_content;
 use crate::use_cases::controller::{CmlPorts, Way, failed_call};
 use crate::use_cases::operation_run::{Progress, keep};
+use crate::use_cases::unfinished_imports::working_title;
 
 /// How long a lab may take to appear whose answer was lost, machine time. Longer than any of our calls may last: the client
 /// gives up after 30 s, an invocation after 60.
@@ -30,7 +31,7 @@ pub(super) async fn advance(
     worker: &Worker,
     mut task: ImportLabTask,
 ) -> Result<Progress, AppError> {
-    let own_title = own_title(operation.id);
+    let own_title = working_title(operation.id);
     if task.lab.is_none() && task.asked_at.is_some() {
         match find(ctx, ports, way, &own_title, &task).await {
             Ok(found) => task.lab = found,
@@ -46,16 +47,14 @@ pub(super) async fn advance(
         return Ok(Progress::waiting(ctx, "the lab to appear"));
     };
     operation.task = Task::ImportLab(task.clone());
+    // However it ends, it says which lab there is.
+    let result = operation.result.get_or_insert_default();
+    (result.worker_id, result.lab_id) = (Some(worker.id), Some(lab.clone()));
     // From here on it has another title, by which nobody would find it.
     if !keep(ctx, operation).await? {
         return Ok(Progress::Overtaken);
     }
     finish(ctx, ports, way, worker, &task, &lab).await
-}
-
-/// What the lab is called until it is known which one it is.
-fn own_title(id: OperationId) -> String {
-    format!("ccm-import {id}")
 }
 
 /// The lab that an earlier attempt made; none when it made none, so that CML may be asked again.
@@ -102,7 +101,7 @@ async fn import(
     }
     let topology = match content(ctx, ports, &task.from).await? {
         Ok(topology) => topology,
-        Err(why) => return Ok(Some(Progress::failed("topology_gone", why))),
+        Err((code, why)) => return Ok(Some(Progress::failed(code, why))),
     };
     task.asked_at = Some(ctx.machine_clock.now());
     operation.attempts += 1;
@@ -114,7 +113,7 @@ async fn import(
     Ok(match imported {
         Ok(imported) => match imported.id.parse() {
             Ok(lab) => {
-                (task.lab, task.warnings) = (Some(lab), imported.warnings);
+                (task.lab, task.warnings) = (Some(lab), bounded_warnings(imported.warnings));
                 None
             }
             Err(_) => Some(Progress::failed("cml_malformed", format!("CML calls the lab {:?}.", imported.id))),
@@ -128,20 +127,25 @@ fn lost(ctx: &Context, error: &CmlError) -> Progress {
     Progress::waiting(ctx, format!("the lab to appear, of which CML's answer was lost ({error})"))
 }
 
-/// The topology, or why there is none any more.
-async fn content(ctx: &Context, ports: CmlPorts<'_>, from: &LabSource) -> Result<Result<String, String>, AppError> {
+/// The topology, or why there is none any more: a code and words.
+async fn content(
+    ctx: &Context,
+    ports: CmlPorts<'_>,
+    from: &LabSource,
+) -> Result<Result<String, (&'static str, String)>, AppError> {
     match from {
         LabSource::Topology(key) => {
             let bytes = ports.files.get(key, TOPOLOGY_MAX_BYTES).await.map_err(AppError::Unavailable)?;
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-            Ok(text.ok_or_else(|| "The topology that was sent is no longer there; send it again.".to_owned()))
+            let gone = "The topology that was sent is no longer there; send it again.";
+            Ok(text.ok_or_else(|| ("topology_gone", gone.to_owned())))
         }
         LabSource::Backup(id) => {
             let Some(backup) = ctx.store.find_backup(*id).await? else {
-                return Ok(Err(format!("There is no backup {id} any more.")));
+                return Ok(Err(("backup_gone", format!("There is no backup {id} any more."))));
             };
             match backup_content(ports.files, &backup).await {
-                Err(AppError::Damaged(why)) => Ok(Err(why)),
+                Err(AppError::Damaged(why)) => Ok(Err(("damaged", why))),
                 content => content.map(Ok),
             }
         }

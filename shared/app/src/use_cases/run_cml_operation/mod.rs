@@ -13,9 +13,11 @@ use async_trait::async_trait;
 use domain::OperationId;
 use domain::operation::cml::{ImportLabTask, LabSource};
 use domain::operation::{Operation, Task};
+use domain::worker::Worker;
 
-use super::controller::{CmlPorts, reach};
+use super::controller::{CmlPorts, NoWay, reach};
 use super::import_lab::forget_topology;
+use super::lab_access::being_ended;
 use super::operation_run::{Progress, Steps, run};
 use crate::context::Context;
 use crate::error::AppError;
@@ -33,6 +35,19 @@ pub async fn run_cml_operation(ctx: &Context, ports: CmlPorts<'_>, id: Operation
 
 struct AtController<'a>(CmlPorts<'a>);
 
+/// What it means that the controller cannot be asked. An import that was begun may have left a lab there, half made:
+/// it is finished if the worker runs again in time.
+fn closed(ctx: &Context, task: &Task, worker: &Worker, no_way: NoWay) -> Progress {
+    let begun = matches!(task, Task::ImportLab(ImportLabTask { asked_at: Some(_), .. }));
+    match no_way {
+        NoWay::NotRunning(_) if begun && !worker.status.is_final() => {
+            let status = worker.status.name();
+            Progress::waiting(ctx, format!("the worker to run again, which is {status}; a lab on it may be half made"))
+        }
+        no_way => no_way.progress(ctx),
+    }
+}
+
 #[async_trait]
 impl Steps for AtController<'_> {
     async fn advance(&self, ctx: &Context, operation: &mut Operation) -> Result<Progress, AppError> {
@@ -46,9 +61,13 @@ impl Steps for AtController<'_> {
         if let Task::RetireWorker(task) = task {
             return retire::advance(ctx, ports, operation, &worker, task).await;
         }
+        // What is done from now on would be lost with the worker.
+        if let Some(why) = being_ended(ctx, &worker).await? {
+            return Ok(Progress::failed("worker_ending", format!("It was not done: {why}.")));
+        }
         let way = match reach(ctx, ports.secrets, &worker).await? {
             Ok(way) => way,
-            Err(no_way) => return Ok(no_way.progress(ctx)),
+            Err(no_way) => return Ok(closed(ctx, &task, &worker, no_way)),
         };
         match task {
             Task::RefreshLabs => refresh_labs::advance(ctx, ports, &way, operation, &worker).await,
@@ -56,20 +75,25 @@ impl Steps for AtController<'_> {
             Task::ImportLab(task) => import_lab::advance(ctx, ports, &way, operation, &worker, task).await,
             Task::BackUpLab(task) => back_up_lab::advance(ctx, ports, &way, operation, &worker, task).await,
             Task::RegisterLicense(task) => license::register(ctx, ports, &way, operation, task).await,
-            Task::RenewLicense => license::renew(ctx, ports, &way, operation).await,
+            Task::RenewLicense(task) => license::renew(ctx, ports, &way, operation, task).await,
             Task::DeregisterLicense => license::deregister(ctx, ports, &way, operation).await,
             Task::PostNotice(task) => notice::advance(ctx, ports, &way, operation, &task).await,
             other => Ok(Progress::failed("not_for_cml", format!("{} is not done at a controller.", other.kind()))),
         }
     }
 
-    async fn tidy_up(&self, _: &Context, operation: &Operation) -> Result<(), AppError> {
+    async fn tidy_up(&self, ctx: &Context, operation: &mut Operation) -> Result<(), AppError> {
         match &operation.task {
             Task::RegisterLicense(task) => {
                 self.0.secrets.delete_token(&task.token_ref).await.map_err(AppError::Unavailable)
             }
             Task::ImportLab(ImportLabTask { from: LabSource::Topology(key), .. }) => {
                 forget_topology(self.0.files, key).await;
+                Ok(())
+            }
+            Task::RetireWorker(task) => {
+                let task = task.clone();
+                retire::called_off(ctx, self.0, operation, &task).await;
                 Ok(())
             }
             _ => Ok(()),

@@ -12,7 +12,7 @@ use crate::ports::{Ec2, Ec2Error};
 use crate::use_cases::change::{change, observe};
 use crate::use_cases::instance::{ec2_tags, look};
 use crate::use_cases::launch::{Asked, launch};
-use crate::use_cases::operation_run::Progress;
+use crate::use_cases::operation_run::{Progress, frozen};
 use crate::use_cases::start::start;
 
 /// Calls in one run: start what was stopped is one; the rest is margin.
@@ -71,14 +71,7 @@ async fn brake(ctx: &Context, call: Call) -> Result<Option<Progress>, AppError> 
         let message = format!("SAFE_MODE is on: {call:?} was decided and recorded, and not done.");
         return Ok(Some(Progress::failed("safe_mode", message)));
     }
-    if !call.is_destructive() {
-        return Ok(None);
-    }
-    let fleet = ctx.store.fleet_state().await?;
-    Ok(fleet.frozen_since.map(|_| {
-        let why = fleet.frozen_reason.unwrap_or_default();
-        Progress::waiting(ctx, format!("the fleet to be released from frozen mode ({why})"))
-    }))
+    if call.is_destructive() { frozen(ctx).await } else { Ok(None) }
 }
 
 /// One call. The outer error is ours.

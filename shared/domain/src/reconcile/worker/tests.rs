@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, lost, open_launch, worker};
 use crate::instance::{InstanceObservation, InstanceState};
+use crate::operation::work::Work;
 use crate::reconcile::Failure;
 use crate::worker::observe::{Seen, observe_instance};
 use crate::worker::{Command, WorkerEvent, command::command};
@@ -265,6 +266,11 @@ fn a_worker_in_use_is_not_stopped_when_the_hold_of_a_start_by_hand_is_over() {
     assert_eq!(judged(0, 13 * HOUR - 1, 13), Action::Stop);
     // What was read long ago says nothing.
     assert_eq!(judged(2, 12 * HOUR, 13), Action::Stop);
+    let work = Work { under_way: Some("back_up_lab"), ..Work::default() };
+    let saving = Evidence { work, ..Evidence::default() };
+    let decision = judge(&by_hand, &saving, &ReconcileRecord::default(), at(13 * HOUR));
+    assert_eq!(decision.action, Action::Wait);
+    assert!(decision.reason.ends_with("is in use: back_up_lab is under way."), "{}", decision.reason);
 }
 
 #[test]

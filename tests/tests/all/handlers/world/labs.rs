@@ -5,7 +5,7 @@ use app::ports::Random;
 use app::testing::CountingRandom;
 use app::use_cases::backup_files::sha256_hex;
 use domain::backup::Backup;
-use domain::lab::{Lab, LabState};
+use domain::lab::{Lab, LabLook, LabState};
 use domain::{Actor, SignedDuration};
 
 use super::seed::WORKER;
@@ -73,6 +73,7 @@ pub(super) async fn seed(context: &Context) {
         made_at,
         made_by: Actor::User { subject: "subject-of-ada".into(), username: "ada".into() },
         not_extracted: vec![("sw".into(), "Bad request: node has no configuration to extract".into())],
+        lab_look: LabLook::default(),
         expires_at: context.settings.backups.expiry(made_at),
     };
     context.store.save_backup(&backup).await.unwrap();

@@ -4,8 +4,8 @@ use app::ports::{Condition, Table, Write};
 use app::testing::{ManualClock, MemoryTable};
 
 use super::*;
-use crate::auth::Authenticator;
-use crate::auth::bearer::tests::issuer::{FakeSource, ISSUER, NOW, claims, claims_with, config, good, jwks, sign};
+use crate::token::Authenticator;
+use crate::token::tests::issuer::{FakeSource, ISSUER, NOW, claims, claims_with, config, good, jwks, sign};
 
 /// The table and the issuer, for environments that come and go.
 struct World {

@@ -11,20 +11,20 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::auth::{AuthConfig, Authenticator, KeySource, RoleRules};
+use crate::caller::Caller;
 use crate::problem::Problem;
-use crate::request::Caller;
+use crate::token::{AuthConfig, Authenticator, KeySource, RoleRules};
 
-pub(in crate::auth) const ISSUER: &str = "https://issuer.example/realms/lab";
-pub(in crate::auth) const NOW: i64 = 1_800_000_000;
+pub(in crate::token) const ISSUER: &str = "https://issuer.example/realms/lab";
+pub(in crate::token) const NOW: i64 = 1_800_000_000;
 
-pub(in crate::auth) struct TestKey {
-    pub(in crate::auth) private: EncodingKey,
-    pub(in crate::auth) public_pem: String,
+pub(in crate::token) struct TestKey {
+    pub(in crate::token) private: EncodingKey,
+    pub(in crate::token) public_pem: String,
 }
 
 /// Making an RSA key takes a while: two are made, once.
-pub(in crate::auth) static KEYS: LazyLock<[TestKey; 2]> = LazyLock::new(|| {
+pub(in crate::token) static KEYS: LazyLock<[TestKey; 2]> = LazyLock::new(|| {
     [(); 2].map(|()| {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
         let private = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).expect("the same key");
@@ -32,7 +32,7 @@ pub(in crate::auth) static KEYS: LazyLock<[TestKey; 2]> = LazyLock::new(|| {
     })
 });
 
-pub(in crate::auth) fn jwks(kids: &[(&str, usize)]) -> String {
+pub(in crate::token) fn jwks(kids: &[(&str, usize)]) -> String {
     let keys = kids.iter().map(|(kid, n)| {
         let mut jwk = Jwk::from_encoding_key(&KEYS[*n].private, Algorithm::RS256).expect("a JWK");
         jwk.common.key_id = Some((*kid).to_owned());
@@ -42,17 +42,17 @@ pub(in crate::auth) fn jwks(kids: &[(&str, usize)]) -> String {
 }
 
 #[derive(Default)]
-pub(in crate::auth) struct FakeSource {
+pub(in crate::token) struct FakeSource {
     answer: Mutex<Option<String>>,
     fetches: AtomicU32,
 }
 
 impl FakeSource {
-    pub(in crate::auth) fn show(&self, jwks: Option<String>) {
+    pub(in crate::token) fn show(&self, jwks: Option<String>) {
         *self.answer.lock().expect("lock") = jwks;
     }
 
-    pub(in crate::auth) fn fetches(&self) -> u32 {
+    pub(in crate::token) fn fetches(&self) -> u32 {
         self.fetches.load(Ordering::SeqCst)
     }
 }
@@ -68,7 +68,7 @@ impl KeySource for FakeSource {
 }
 
 /// What is believed: one issuer, for two audiences.
-pub(in crate::auth) fn config() -> AuthConfig {
+pub(in crate::token) fn config() -> AuthConfig {
     AuthConfig {
         issuer: ISSUER.into(),
         audiences: vec!["ccm".into(), "ccm-web".into()],
@@ -77,14 +77,14 @@ pub(in crate::auth) fn config() -> AuthConfig {
     }
 }
 
-pub(in crate::auth) struct World {
-    pub(in crate::auth) auth: Authenticator,
-    pub(in crate::auth) source: Arc<FakeSource>,
-    pub(in crate::auth) clock: Arc<ManualClock>,
+pub(in crate::token) struct World {
+    pub(in crate::token) auth: Authenticator,
+    pub(in crate::token) source: Arc<FakeSource>,
+    pub(in crate::token) clock: Arc<ManualClock>,
 }
 
 impl World {
-    pub(in crate::auth) fn new() -> Self {
+    pub(in crate::token) fn new() -> Self {
         let source = Arc::new(FakeSource::default());
         source.show(Some(jwks(&[("first", 0)])));
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(NOW).expect("a time")));
@@ -92,12 +92,12 @@ impl World {
         Self { auth: Authenticator::new(config(), keys, clock.clone()), source, clock }
     }
 
-    pub(in crate::auth) async fn bearer(&self, token: &str) -> Result<Caller, Problem> {
+    pub(in crate::token) async fn bearer(&self, token: &str) -> Result<Caller, Problem> {
         self.auth.authenticate(&format!("Bearer {token}")).await
     }
 
     /// Why the token is refused, after the challenge has been checked.
-    pub(in crate::auth) async fn refused(&self, token: &str) -> String {
+    pub(in crate::token) async fn refused(&self, token: &str) -> String {
         let problem = self.bearer(token).await.expect_err("refused");
         assert_eq!(problem.status, 401, "{problem:?}");
         assert_eq!(
@@ -108,7 +108,7 @@ impl World {
     }
 }
 
-pub(in crate::auth) fn claims() -> Value {
+pub(in crate::token) fn claims() -> Value {
     json!({
         "iss": ISSUER, "sub": "s-1", "aud": ["account", "ccm"], "exp": NOW + 300, "typ": "Bearer",
         "preferred_username": "ada", "realm_access": {"roles": ["offline_access", "manager", "user"]},
@@ -116,7 +116,7 @@ pub(in crate::auth) fn claims() -> Value {
 }
 
 /// The claims with some changed; null takes one away.
-pub(in crate::auth) fn claims_with(changes: &Value) -> Value {
+pub(in crate::token) fn claims_with(changes: &Value) -> Value {
     let mut claims = claims();
     for (name, value) in changes.as_object().expect("an object") {
         claims[name] = value.clone();
@@ -125,11 +125,11 @@ pub(in crate::auth) fn claims_with(changes: &Value) -> Value {
     claims
 }
 
-pub(in crate::auth) fn sign(kid: &str, n: usize, claims: &Value) -> String {
+pub(in crate::token) fn sign(kid: &str, n: usize, claims: &Value) -> String {
     let header = Header { kid: Some(kid.into()), ..Header::new(Algorithm::RS256) };
     encode(&header, claims, &KEYS[n].private).expect("a token")
 }
 
-pub(in crate::auth) fn good() -> String {
+pub(in crate::token) fn good() -> String {
     sign("first", 0, &claims())
 }

@@ -8,8 +8,7 @@ use app::store::Store;
 use async_trait::async_trait;
 use domain::{SignedDuration, Timestamp};
 
-use super::KeySource;
-use super::bearer::check_jwks;
+use super::{KeySource, check_jwks};
 
 /// Keys that were read longer ago than this are not believed any more: one of them may have been withdrawn.
 const BELIEVED_FOR: SignedDuration = SignedDuration::from_hours(24);

@@ -4,8 +4,9 @@ mod claims;
 mod jwks;
 mod keys;
 mod roles;
+mod stored_keys;
 #[cfg(test)]
-pub(in crate::auth) mod tests;
+mod tests;
 
 use std::sync::Arc;
 
@@ -17,12 +18,13 @@ use domain::session::Person;
 use jsonwebtoken::{Algorithm, Header, Validation, dangerous, decode, decode_header};
 use serde_json::Value;
 
+use crate::caller::{Caller, Via};
 use crate::problem::Problem;
-use crate::request::{Caller, Via};
 
 use claims::Claims;
 use keys::{Asking, KeyCache};
 pub use roles::RoleRules;
+pub use stored_keys::StoredKeys;
 
 /// Largest token. Real ones are 1 to 4 KB.
 const TOKEN_MAX_BYTES: usize = 16 * 1024;
@@ -127,7 +129,7 @@ impl TokenVerifier for Authenticator {
 }
 
 /// Whether a JWKS has keys that can be used.
-pub(in crate::auth) fn check_jwks(jwks: &str) -> Result<(), PortError> {
+pub(super) fn check_jwks(jwks: &str) -> Result<(), PortError> {
     jwks::read(jwks).map(drop)
 }
 

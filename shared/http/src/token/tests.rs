@@ -1,7 +1,7 @@
 //! Good tokens, bad tokens, and an issuer that changes its keys or does not answer.
 
 mod bad_tokens;
-pub(in crate::auth) mod issuer;
+pub(in crate::token) mod issuer;
 mod keys;
 
 use domain::Role;

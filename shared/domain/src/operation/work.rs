@@ -1,0 +1,81 @@
+//! What people do on a worker through us. CML sees all of that done by one user of ours, whose calls count for
+//! nobody; so it is told by the operations.
+
+use jiff::Timestamp;
+
+use super::{Operation, Task};
+use crate::actor::Actor;
+
+/// What a worker's operations tell of its use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// When a person last asked for something at a lab of it, and what.
+    pub asked: Option<(Timestamp, &'static str)>,
+    /// What is being done at its controller right now.
+    pub under_way: Option<&'static str>,
+}
+
+impl Work {
+    /// What these operations tell, in any order.
+    #[must_use]
+    pub fn shown_by(operations: &[Operation]) -> Self {
+        let at_labs = |task: &Task| matches!(task, Task::ActOnLab(_) | Task::ImportLab(_) | Task::BackUpLab(_));
+        let asked = operations
+            .iter()
+            .filter(|operation| at_labs(&operation.task) && matches!(operation.requested_by, Actor::User { .. }))
+            .map(|operation| (operation.requested_at, operation.task.kind()))
+            .max();
+        let busy = |task: &Task| {
+            at_labs(task) || matches!(task, Task::RegisterLicense(_) | Task::RenewLicense(_) | Task::DeregisterLicense)
+        };
+        let under_way = operations.iter().find(|operation| !operation.status.is_final() && busy(&operation.task));
+        Self { asked, under_way: under_way.map(|operation| operation.task.kind()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cml::{LabTask, RenewLicenseTask};
+    use super::*;
+    use crate::lab::LabAction;
+    use crate::operation::{OperationResult, Task};
+    use crate::{OperationId, Role};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn operation(task: Task, by: Actor, second: i64) -> Operation {
+        Operation::new(OperationId::new(at(second), 1), task, None, by, at(second))
+    }
+
+    fn start() -> Task {
+        Task::ActOnLab(LabTask::new("lab-1".parse().unwrap(), LabAction::Start))
+    }
+
+    fn person() -> Actor {
+        Actor::User { subject: "1".into(), username: Role::User.name().into() }
+    }
+
+    #[test]
+    fn the_newest_request_of_a_person_at_a_lab_counts_and_no_machine_and_no_reading() {
+        let all = [
+            operation(start(), person(), 10),
+            operation(start(), person(), 30),
+            operation(start(), Actor::idle_shutdown(), 40),
+            operation(Task::RefreshLabs, person(), 50),
+        ];
+        assert_eq!(Work::shown_by(&all).asked, Some((at(30), "start_lab")));
+        assert_eq!(Work::shown_by(&all[2..]).asked, None);
+    }
+
+    #[test]
+    fn what_has_ended_is_not_under_way_and_a_notice_is_no_use() {
+        let mut ended = operation(start(), person(), 10);
+        ended.succeed(OperationResult::default(), at(20));
+        assert_eq!(Work::shown_by(&[ended]).under_way, None);
+        assert_eq!(Work::shown_by(&[operation(Task::RefreshLabs, person(), 10)]).under_way, None);
+        let renewing = operation(Task::RenewLicense(RenewLicenseTask::default()), person(), 10);
+        assert_eq!(Work::shown_by(&[renewing]).under_way, Some("renew_license"));
+    }
+}
