@@ -69,7 +69,9 @@ fn labs_as_we_see_them(product: &Product, worker: &str) -> serde_json::Map<Strin
         });
         (id.to_owned(), shown)
     };
-    listed["items"].as_array().expect("a list").iter().map(lab).collect()
+    // One that is marked as missing was read in passing, and is forgotten at the second listing without it.
+    let there = |listed: &&Value| listed["missing_since"].is_null();
+    listed["items"].as_array().expect("a list").iter().filter(there).map(lab).collect()
 }
 
 fn live_and_compare(version: &str) {

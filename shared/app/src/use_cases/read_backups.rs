@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use domain::backup::Backup;
 use domain::session::Person;
 use domain::worker::Worker;
@@ -9,13 +10,11 @@ use domain::{BackupId, LabId, Sight, WorkerId};
 
 use super::backup_files::backup_content;
 use super::lab_access::sees_lab;
+use super::seen_page::{Rows, seen_page};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::Files;
 use crate::store::Listed;
-
-/// Pages read for one answer when a filter matches little.
-const PAGES_PER_ANSWER: usize = 10;
 
 /// Which backups are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +38,10 @@ impl BackupFilter {
 /// It does not exist or is not theirs to see, or the table failed.
 pub async fn get_backup(ctx: &Context, person: &Person, id: BackupId) -> Result<Backup, AppError> {
     let backup = ctx.store.backup(id).await?;
-    only_seen(ctx, person, vec![backup]).await?.pop().ok_or_else(|| AppError::no_backup(id))
+    match seen(ctx, person, std::slice::from_ref(&backup)).await?[..] {
+        [true] => Ok(backup),
+        _ => Err(AppError::no_backup(id)),
+    }
 }
 
 /// A page of the backups that they see, newest first.
@@ -53,20 +55,28 @@ pub async fn list_backups(
     limit: u32,
     cursor: Option<String>,
 ) -> Result<Listed<Backup>, AppError> {
-    // With both, the list is one of its own; the filter has nothing left to do.
-    let lab = filter.worker.zip(filter.lab.as_ref());
-    let (mut items, mut next): (Vec<Backup>, _) = (Vec::new(), cursor);
-    for _ in 0..PAGES_PER_ANSWER {
-        let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
-        let page = ctx.store.list_backups(lab, missing, next).await?;
-        let fitting = page.items.into_iter().filter(|backup| filter.takes(backup)).collect();
-        items.extend(only_seen(ctx, person, fitting).await?);
-        next = page.next;
-        if next.is_none() || items.len() >= limit as usize {
-            break;
-        }
+    let rows = Backups { ctx, person, filter };
+    seen_page(&ctx.settings.visibility.of(person), &rows, limit, cursor).await
+}
+
+struct Backups<'a> {
+    ctx: &'a Context,
+    person: &'a Person,
+    filter: &'a BackupFilter,
+}
+
+#[async_trait]
+impl Rows<Backup> for Backups<'_> {
+    async fn page(&self, limit: u32, after: Option<String>) -> Result<Listed<Backup>, AppError> {
+        // With both, the list is one of its own; the filter has nothing left to do.
+        let lab = self.filter.worker.zip(self.filter.lab.as_ref());
+        self.ctx.store.list_backups(lab, limit, after).await
     }
-    Ok(Listed { items, next })
+
+    async fn shown(&self, backups: &[Backup]) -> Result<Vec<bool>, AppError> {
+        let seen = seen(self.ctx, self.person, backups).await?;
+        Ok(backups.iter().zip(seen).map(|(backup, seen)| seen && self.filter.takes(backup)).collect())
+    }
 }
 
 /// A backup with the topology that was saved, in YAML.
@@ -84,10 +94,11 @@ pub async fn download_backup(
     Ok((backup, content))
 }
 
-async fn only_seen(ctx: &Context, person: &Person, backups: Vec<Backup>) -> Result<Vec<Backup>, AppError> {
+/// For each of these backups whether it is seen: by whoever made it, and by whoever sees its lab.
+async fn seen(ctx: &Context, person: &Person, backups: &[Backup]) -> Result<Vec<bool>, AppError> {
     let sight = ctx.settings.visibility.of(person);
     if sight == Sight::Everything {
-        return Ok(backups);
+        return Ok(vec![true; backups.len()]);
     }
     let mut ids: Vec<WorkerId> = backups.iter().map(|backup| backup.worker_id).collect();
     ids.sort_unstable();
@@ -97,5 +108,5 @@ async fn only_seen(ctx: &Context, person: &Person, backups: Vec<Backup>) -> Resu
         let worker_owner = workers.get(&backup.worker_id).and_then(|worker| worker.owner.as_deref());
         sight.sees_work_of(&backup.made_by) || sees_lab(ctx, person, worker_owner, backup.lab_owner.as_deref())
     };
-    Ok(backups.into_iter().filter(seen).collect())
+    Ok(backups.iter().map(seen).collect())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::lab::Lab;
 use domain::session::Person;
 use domain::worker::{Worker, WorkerStatus};
@@ -12,6 +13,7 @@ use futures::future::{Either, select};
 use super::controller::{NoWay, Way, reach};
 use super::lab_access::sees_lab;
 use super::run_cml_operation::is_no_lab;
+use super::seen_page::{Rows, seen_page};
 use crate::context::Context;
 use crate::error::{AppError, PortError};
 use crate::ports::{
@@ -19,8 +21,6 @@ use crate::ports::{
 };
 use crate::store::{Listed, StoredWish};
 
-/// Pages read for one answer when little of them is seen.
-const PAGES_PER_ANSWER: usize = 10;
 /// How long a controller may take to show a lab; then what was read last is all there is to say.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest topology that is handed out: in base64 or JSON escapes it must fit in Lambda's answer of 6 MB.
@@ -60,30 +60,32 @@ pub async fn list_labs(
     limit: u32,
     cursor: Option<String>,
 ) -> Result<Listed<Lab>, AppError> {
-    let (mut items, mut next): (Vec<Lab>, _) = (Vec::new(), cursor);
-    for _ in 0..PAGES_PER_ANSWER {
-        let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
-        let page = ctx.store.list_labs(missing, next).await?;
-        items.extend(only_seen(ctx, person, page.items).await?);
-        next = page.next;
-        if next.is_none() || items.len() >= limit as usize {
-            break;
-        }
-    }
-    Ok(Listed { items, next })
+    let rows = FleetLabs { ctx, person };
+    seen_page(&ctx.settings.visibility.of(person), &rows, limit, cursor).await
 }
 
-async fn only_seen(ctx: &Context, person: &Person, labs: Vec<Lab>) -> Result<Vec<Lab>, AppError> {
-    let mut ids: Vec<WorkerId> = labs.iter().map(|lab| lab.worker_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let workers: BTreeMap<WorkerId, Worker> = ctx.store.workers(&ids).await?;
-    let seen = |lab: &Lab| {
-        workers
-            .get(&lab.worker_id)
-            .is_some_and(|worker| worker.status != WorkerStatus::Terminated && sees(ctx, person, worker, lab))
-    };
-    Ok(labs.into_iter().filter(seen).collect())
+struct FleetLabs<'a> {
+    ctx: &'a Context,
+    person: &'a Person,
+}
+
+#[async_trait]
+impl Rows<Lab> for FleetLabs<'_> {
+    async fn page(&self, limit: u32, after: Option<String>) -> Result<Listed<Lab>, AppError> {
+        self.ctx.store.list_labs(limit, after).await
+    }
+
+    async fn shown(&self, labs: &[Lab]) -> Result<Vec<bool>, AppError> {
+        let mut ids: Vec<WorkerId> = labs.iter().map(|lab| lab.worker_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let workers: BTreeMap<WorkerId, Worker> = self.ctx.store.workers(&ids).await?;
+        let shown = |lab: &Lab| {
+            let there = workers.get(&lab.worker_id).filter(|worker| worker.status != WorkerStatus::Terminated);
+            there.is_some_and(|worker| sees(self.ctx, self.person, worker, lab))
+        };
+        Ok(labs.iter().map(shown).collect())
+    }
 }
 
 fn sees(ctx: &Context, person: &Person, worker: &Worker, lab: &Lab) -> bool {
@@ -105,17 +107,25 @@ pub async fn list_worker_labs(
     if worker.status == WorkerStatus::Terminated {
         return Ok(Listed { items: vec![], next: None });
     }
-    let (mut items, mut next): (Vec<Lab>, _) = (Vec::new(), cursor);
-    for _ in 0..PAGES_PER_ANSWER {
-        let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
-        let page = ctx.store.worker_labs(id, missing, next).await?;
-        items.extend(page.items.into_iter().filter(|lab| sees(ctx, person, &worker, lab)));
-        next = page.next;
-        if next.is_none() || items.len() >= limit as usize {
-            break;
-        }
+    let rows = WorkerLabs { ctx, person, worker: &worker };
+    seen_page(&ctx.settings.visibility.of(person), &rows, limit, cursor).await
+}
+
+struct WorkerLabs<'a> {
+    ctx: &'a Context,
+    person: &'a Person,
+    worker: &'a Worker,
+}
+
+#[async_trait]
+impl Rows<Lab> for WorkerLabs<'_> {
+    async fn page(&self, limit: u32, after: Option<String>) -> Result<Listed<Lab>, AppError> {
+        self.ctx.store.worker_labs(self.worker.id, limit, after).await
     }
-    Ok(Listed { items, next })
+
+    async fn shown(&self, labs: &[Lab]) -> Result<Vec<bool>, AppError> {
+        Ok(labs.iter().map(|lab| sees(self.ctx, self.person, self.worker, lab)).collect())
+    }
 }
 
 /// What is wished of labs that were just read, by worker and lab.

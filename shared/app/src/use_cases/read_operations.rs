@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::operation::{Operation, OperationStatus};
 use domain::{OperationId, Sight, WorkerId};
 
-use super::seen_page::{Rows, any_page, own_page};
+use super::seen_page::{Rows, seen_page};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::Listed;
@@ -34,10 +34,7 @@ pub async fn list_operations(
     cursor: Option<String>,
 ) -> Result<Listed<Operation>, AppError> {
     let rows = Operations { ctx, sight, target, status };
-    match sight {
-        Sight::Everything => any_page(&rows, limit, cursor).await,
-        Sight::Own { .. } => own_page(&rows, limit, cursor).await,
-    }
+    seen_page(sight, &rows, limit, cursor).await
 }
 
 struct Operations<'a> {

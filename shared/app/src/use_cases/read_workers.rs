@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::worker::{Worker, WorkerStatus};
 use domain::{Region, Sight, SignedDuration, Timestamp, WorkerId};
 
-use super::seen_page::{Rows, any_page, own_page};
+use super::seen_page::{Rows, seen_page};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Listed, PowerDue, Sample, Telemetry};
@@ -97,10 +97,7 @@ pub async fn list_workers(
     cursor: Option<String>,
 ) -> Result<Listed<WorkerDetails>, AppError> {
     let rows = Workers { ctx, sight, filter };
-    let Listed { items: workers, next } = match sight {
-        Sight::Everything => any_page(&rows, limit, cursor).await?,
-        Sight::Own { .. } => own_page(&rows, limit, cursor).await?,
-    };
+    let Listed { items: workers, next } = seen_page(sight, &rows, limit, cursor).await?;
     let ids: Vec<WorkerId> = workers.iter().map(|worker| worker.id).collect();
     let (mut telemetry, powers) =
         futures::try_join!(ctx.store.recent_telemetry(&ids, ctx.now()), ctx.store.powers(&ids))?;

@@ -1,6 +1,7 @@
 //! Pages of a list of which a caller sees only some entries.
 
 use async_trait::async_trait;
+use domain::Sight;
 
 use crate::error::AppError;
 use crate::store::Listed;
@@ -20,13 +21,22 @@ pub(super) trait Rows<T: Send>: Sync {
     async fn shown(&self, entries: &[T]) -> Result<Vec<bool>, AppError>;
 }
 
-/// A page of at most `limit` shown entries, for one who may see all: it may be short and still have a next
-/// one, so that a filter that matches little costs no scan.
-pub(super) async fn any_page<T: Send>(
+/// A page of at most `limit` entries that somebody with this sight is shown.
+pub(super) async fn seen_page<T: Send>(
+    sight: &Sight,
     rows: &dyn Rows<T>,
     limit: u32,
     cursor: Option<String>,
 ) -> Result<Listed<T>, AppError> {
+    match sight {
+        Sight::Everything => any_page(rows, limit, cursor).await,
+        Sight::Own { .. } => own_page(rows, limit, cursor).await,
+    }
+}
+
+/// A page of at most `limit` shown entries, for one who may see all: it may be short and still have a next
+/// one, so that a filter that matches little costs no scan.
+async fn any_page<T: Send>(rows: &dyn Rows<T>, limit: u32, cursor: Option<String>) -> Result<Listed<T>, AppError> {
     let (mut items, mut next) = (Vec::new(), cursor);
     for _ in 0..PAGES_PER_ANSWER {
         let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
@@ -43,11 +53,7 @@ pub(super) async fn any_page<T: Send>(
 
 /// The same for one who sees only some: a cursor tells the entry where a page ended, so it ends at one that is
 /// shown. What lies between is read, and nothing told of it.
-pub(super) async fn own_page<T: Send>(
-    rows: &dyn Rows<T>,
-    limit: u32,
-    cursor: Option<String>,
-) -> Result<Listed<T>, AppError> {
+async fn own_page<T: Send>(rows: &dyn Rows<T>, limit: u32, cursor: Option<String>) -> Result<Listed<T>, AppError> {
     let (mut items, mut after) = (Vec::new(), cursor);
     loop {
         let page = rows.page(CHUNK, after.clone()).await?;
