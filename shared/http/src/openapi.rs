@@ -271,7 +271,11 @@ fn problems(function: &Function, endpoint: &Endpoint) -> Vec<(u16, &'static str)
             "The input is well-formed but wrong; errors name the fields.",
             has_body || takes_key(endpoint) || !endpoint.query.is_empty(),
         ),
-        (429, "Asked again too soon.", matches!(function.name, "refresh-worker" | "refresh-labs" | "discover-workers" | "reconcile-worker")),
+        (
+            429,
+            "Asked again too soon.",
+            matches!(function.name, "refresh-worker" | "refresh-labs" | "discover-workers" | "reconcile-worker"),
+        ),
         (503, "A service that this one needs does not answer.", !function.ports.is_empty()),
     ];
     all.into_iter().filter(|(_, _, happens)| *happens).map(|(status, when, _)| (status, when)).collect()

@@ -34,8 +34,8 @@ use std::sync::Arc;
 
 pub use api_keys::{KeySecret, SigningSecret, StoredKey};
 pub use capacity::KnownShortage;
-pub use discovered::PlaceLook;
 pub use commit::{Commit, CommitError, IdempotencyRecord};
+pub use discovered::PlaceLook;
 pub use due_item::{Due, DueKind, PowerDue};
 pub use endings::Ending;
 pub use event_item::StoredEvent;

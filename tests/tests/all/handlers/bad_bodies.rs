@@ -108,7 +108,10 @@ async fn a_missing_field_is_named() {
         }
     }
     let of_workers = ["name", "region", "region", "enabled", "username", "password", "username", "password"];
-    assert_eq!(required, [of_workers.as_slice(), &["backup_id", "token", "product", "desired_state", "name", "scopes"]].concat());
+    assert_eq!(
+        required,
+        [of_workers.as_slice(), &["backup_id", "token", "product", "desired_state", "name", "scopes"]].concat()
+    );
 }
 
 #[tokio::test]

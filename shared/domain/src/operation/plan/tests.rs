@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, lost, open_launch, worker};
-use crate::worker::observe::{MISSING_AGAIN_AFTER, observe_instance};
 use crate::reconcile::DriftKind;
+use crate::worker::observe::{MISSING_AGAIN_AFTER, observe_instance};
 use crate::worker::{Command, Departure, command::command};
 
 /// What EC2 may show, and the worker that has already recorded it.
