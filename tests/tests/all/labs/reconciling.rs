@@ -175,7 +175,8 @@ async fn ten_readings_within_grace_and_two_at_the_same_moment_start_a_lab_once()
     let message = CollectLabs { worker_ids: vec![world.worker(0)] };
     let read = || collect_labs(&world.ctx, world.at(), world.secrets.as_ref(), &message);
     let (one, other) = futures::future::join(read(), read()).await;
-    (one.unwrap(), other.unwrap());
+    one.unwrap();
+    other.unwrap();
     for _ in 0..10 {
         world.read_labs(0).await;
         world.clock.advance(SignedDuration::from_secs(10));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use app::AppError;
 use app::store::Counts;
 use app::use_cases::reconcile_commands::{reconcile_fleet, reconcile_worker, reconciliation_stats, set_desired_state};
+use app::use_cases::worker_commands::terminate_worker;
 use domain::operation::OperationStatus;
 use domain::worker::{DesiredState, Worker, WorkerStatus};
 use domain::{Sight, WorkerId};
@@ -52,8 +53,9 @@ async fn the_numbers_equal_a_seeded_fleet() {
     world.succeeded(stop.id).await;
     let gone = world.running_worker("gone").await;
     world.pass(1);
-    let end = set_desired_state(&world.ctx, &asked(), gone, DesiredState::Terminated).await.unwrap();
-    world.ended(end.id).await;
+    // Without saving its labs first: no controller answers in this world.
+    let end = terminate_worker(&world.ctx, &asked(), gone).await.unwrap();
+    world.succeeded(end.id).await;
     world.fault("RunInstances", "UnauthorizedOperation", 100);
     let refused = world.create("refused").await;
     world.failed(refused.id).await;
