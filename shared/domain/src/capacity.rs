@@ -6,24 +6,13 @@
 
 use crate::id::Place;
 use crate::operation::retry::ErrorClass;
-use crate::worker::Worker;
+use crate::worker::{Offer, Worker};
 use jiff::{SignedDuration, Timestamp};
 
-/// Alternatives that one worker may name, of types and of subnets.
-pub const FALLBACKS_MAX: usize = 5;
 /// What a zone does not offer is asked for again so much later: subnets get addresses back, and zones types.
 const NOT_OFFERED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// A shortage that nobody met for so long after its step is forgotten, and with it how often it was met.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(1);
-
-/// What is asked of EC2: a type, and where.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Offer {
-    /// The EC2 type.
-    pub instance_type: String,
-    /// The subnet of a launch; null where EC2 chooses, and for a start.
-    pub subnet_id: Option<String>,
-}
 
 /// Where capacity is had or lacking: one type in one zone, as one account sees it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

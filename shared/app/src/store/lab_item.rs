@@ -4,10 +4,36 @@ use domain::lab::{Lab, LabState};
 use domain::{LabId, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
-use super::labs::KnownLab;
 use super::{keys, record};
 use crate::error::AppError;
 use crate::ports::{Item, ItemKey};
+
+/// What the table has of a lab.
+#[derive(Clone, Debug)]
+pub struct KnownLab {
+    /// Which lab.
+    pub id: LabId,
+    /// As it was read last; null when it was seen gone since.
+    pub lab: Option<Lab>,
+    /// When it was seen so, or seen gone.
+    pub at: Timestamp,
+    /// Counts the writes of its item; null in older ones.
+    pub(super) version: Option<u64>,
+}
+
+impl KnownLab {
+    /// What is known of a lab since `at`, of an item that says nothing of its writes.
+    #[must_use]
+    pub fn new(id: LabId, lab: Option<Lab>, at: Timestamp) -> Self {
+        Self { id, lab, at, version: None }
+    }
+
+    /// Whether this is as new as a reading that began then, or newer.
+    #[must_use]
+    pub fn outlives(&self, begun: Timestamp) -> bool {
+        if self.lab.is_some() { self.at > begun } else { self.at >= begun }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct LabRecord {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use domain::lab::Lab;
 use domain::{LabId, SignedDuration, Timestamp, WorkerId};
 
-use super::lab_item::{gone_item, lab_item, listed_item, read_known, read_listed};
+use super::lab_item::{KnownLab, gone_item, lab_item, listed_item, read_known, read_listed};
 use super::{Listed, Store, keys, record};
 use crate::error::AppError;
 use crate::ports::{Condition, IndexName, Item, ItemKey, Query, TableError, Write};
@@ -24,32 +24,7 @@ const ATTEMPTS: usize = 5;
 /// How long the mark of a lab that is gone is kept: much longer than any reading takes.
 const MARK_KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the table has of a lab.
-#[derive(Clone, Debug)]
-pub struct KnownLab {
-    /// Which lab.
-    pub id: LabId,
-    /// As it was read last; null when it was seen gone since.
-    pub lab: Option<Lab>,
-    /// When it was seen so, or seen gone.
-    pub at: Timestamp,
-    /// Counts the writes of its item; null in older ones.
-    pub(super) version: Option<u64>,
-}
-
 impl KnownLab {
-    /// What is known of a lab since `at`, of an item that says nothing of its writes.
-    #[must_use]
-    pub fn new(id: LabId, lab: Option<Lab>, at: Timestamp) -> Self {
-        Self { id, lab, at, version: None }
-    }
-
-    /// Whether this is as new as a reading that began then, or newer.
-    #[must_use]
-    pub fn outlives(&self, begun: Timestamp) -> bool {
-        if self.lab.is_some() { self.at > begun } else { self.at >= begun }
-    }
-
     /// All labs were listed then, and what the listing did not change was not written.
     fn listed(mut self, at: Option<Timestamp>) -> Self {
         self.lab = self.lab.map(|lab| listed(lab, at));

@@ -1,10 +1,9 @@
 //! Parts of a worker's snapshot in their stored form.
 
 use domain::Timestamp;
-use domain::capacity::Offer;
 use domain::instance::Lifecycle;
 use domain::reconcile::DriftKind;
-use domain::worker::{Departure, DesiredState, ImageChoice, InstanceFacts, LaunchSpec, Wish};
+use domain::worker::{Departure, DesiredState, ImageChoice, InstanceFacts, LaunchSpec, Offer, Wish};
 use serde::{Deserialize, Serialize};
 
 use super::record;

@@ -1,8 +1,8 @@
 //! Which type and zone is asked for next, with what all workers of the place know of shortages there.
 
 use domain::Timestamp;
-use domain::capacity::{Choice, Market, Offer, Scarcity, Shortage, choose, fallback_reason, words};
-use domain::worker::Worker;
+use domain::capacity::{Choice, Market, Scarcity, Shortage, choose, fallback_reason, words};
+use domain::worker::{Offer, Worker};
 
 use crate::context::Context;
 use crate::error::AppError;

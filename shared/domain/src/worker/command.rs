@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Offer;
 use super::{DesiredState, IdlePolicy, Worker, WorkerEvent, WorkerStatus};
-use crate::capacity::Offer;
 use crate::reconcile::{Action, DriftKind};
 
 /// Something asked of a worker.

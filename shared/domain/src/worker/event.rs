@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Offer;
 use super::{Departure, DesiredState, IdlePolicy, InstanceFacts, Wish, Worker, WorkerStatus};
 use crate::actor::Actor;
-use crate::capacity::Offer;
 use crate::metrics::ServiceStatus;
 use crate::reconcile::{Action, DriftKind};
 use jiff::Timestamp;

@@ -8,6 +8,7 @@ mod address;
 pub mod command;
 mod event;
 pub mod observe;
+mod offer;
 pub mod spec;
 mod standing;
 mod status;
@@ -15,13 +16,13 @@ mod status;
 pub use address::CmlAddress;
 pub use command::{Command, Refusal};
 pub use event::{Change, WorkerEvent};
+pub use offer::Offer;
 pub use spec::{IdlePolicy, ImageChoice, LaunchSpec};
 pub use standing::{Departure, Wish};
 pub use status::{DesiredState, WorkerStatus};
 
 use std::collections::BTreeMap;
 
-use crate::capacity::Offer;
 use crate::id::{InstanceId, Place, WorkerId};
 use crate::instance::{InstanceObservation, Lifecycle};
 use crate::metrics::ServiceStatus;

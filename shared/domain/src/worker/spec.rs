@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::capacity::FALLBACKS_MAX;
 use crate::instance::{MANAGED_TAG, WORKER_TAG};
 use crate::invalid::{Invalid, InvalidField};
 
@@ -18,6 +17,8 @@ pub const IDLE_TIMEOUT_MINUTES: std::ops::RangeInclusive<u32> = 5..=10_080;
 /// Volume sizes: CML's own root is 64 GiB; gp3 ends at 16 TiB.
 /// Source: EBS user guide, "General Purpose SSD volumes".
 pub const VOLUME_GIB: std::ops::RangeInclusive<u32> = 32..=16_384;
+/// Alternatives that one worker may name, of types and of subnets.
+pub const FALLBACKS_MAX: usize = 5;
 
 /// Which image to launch.
 #[derive(Clone, Debug, PartialEq, Eq)]

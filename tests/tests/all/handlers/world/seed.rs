@@ -7,13 +7,13 @@ use app::Context;
 use app::ports::{Ec2, InstanceFilter, Queue};
 use app::store::{AwsReadings, CmlReadings, Commit, KeySecret, PowerDue, SigningSecret, StoredKey};
 use domain::activity::Activity;
-use domain::capacity::Offer;
 use domain::instance::{MANAGED_TAG, WORKER_TAG};
 use domain::metrics::{CloudWatchReading, Ec2Reading, LicenseReading, ServiceStatus};
 use domain::operation::{ImportSelector, ImportTask, Operation, OperationResult, Task};
 use domain::power::{Evidence, decide};
 use domain::reconcile::ReconcileRecord;
 use domain::reconcile::worker::{conditions, drift};
+use domain::worker::Offer;
 use domain::worker::{
     Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Worker, WorkerEvent, WorkerStatus,
 };

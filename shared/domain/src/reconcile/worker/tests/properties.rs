@@ -74,7 +74,7 @@ fn obeyed(worker: &Worker, action: Action, now: Timestamp) -> Worker {
     let seen = |state| instance(state);
     let intended = Command::IntendLaunch {
         ami_id: "ami-0123456789abcdef0".into(),
-        offer: crate::capacity::Offer { instance_type: "m5zn.metal".into(), subnet_id: None },
+        offer: crate::worker::Offer { instance_type: "m5zn.metal".into(), subnet_id: None },
         fallback: None,
     };
     let mut next = match action {
