@@ -161,11 +161,16 @@ pub fn wanted(operation: &Operation) -> Option<Wanted<'_>> {
     if NO_FAILURE.contains(&code) {
         return None;
     }
+    // What is awaited in vain needs an explanation; a refusal is one, but for a start, which may be short of anything.
+    let told = operation.status == OperationStatus::Failed && code != "not_reached";
     match &operation.task {
         task if task.fulfils_wish() => Some(Wanted::ConsoleOutput),
-        Task::ActOnLab(task) => Some(Wanted::Lab { lab: Some(&task.lab), booting: task.action == LabAction::Start }),
-        Task::ImportLab(task) => Some(Wanted::Lab { lab: task.lab.as_ref(), booting: false }),
-        Task::BackUpLab(task) => Some(Wanted::Lab { lab: Some(&task.lab), booting: false }),
+        Task::ActOnLab(task) => {
+            let booting = task.action == LabAction::Start;
+            (booting || !told).then_some(Wanted::Lab { lab: Some(&task.lab), booting })
+        }
+        Task::ImportLab(task) if !told => Some(Wanted::Lab { lab: task.lab.as_ref(), booting: false }),
+        Task::BackUpLab(task) if !told => Some(Wanted::Lab { lab: Some(&task.lab), booting: false }),
         _ => None,
     }
 }

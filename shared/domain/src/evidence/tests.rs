@@ -74,7 +74,8 @@ fn evidence_is_wanted_of_what_failed_for_good_and_of_nothing_else() {
     assert_eq!(wanted(&ended(Task::StartWorker, "InternalError")), Some(Wanted::ConsoleOutput));
     let started = ended(on_lab(LabAction::Start), "cml_refused");
     assert_eq!(wanted(&started), Some(Wanted::Lab { lab: Some(&lab), booting: true }));
-    let wiped = ended(on_lab(LabAction::Wipe), "cml_refused");
+    assert_eq!(wanted(&ended(on_lab(LabAction::Wipe), "cml_refused")), None, "CML said why");
+    let wiped = ended(on_lab(LabAction::Wipe), "not_reached");
     assert_eq!(wanted(&wiped), Some(Wanted::Lab { lab: Some(&lab), booting: false }));
     for code in NO_FAILURE {
         assert_eq!(wanted(&ended(Task::StartWorker, code)), None, "{code}");

@@ -12,7 +12,30 @@ use super::world::{TERMINATED, WORKER};
 async fn what_was_kept_is_listed_with_its_cause_and_the_worker_points_to_it() {
     let api = TestApi::new().await;
     let list = api.get(&format!("/api/workers/{WORKER}/evidence")).as_manager().await.json();
-    assert_json_snapshot!(list, @r#""#);
+    assert_json_snapshot!(list, @r#"
+    {
+      "items": [
+        {
+          "cause": {
+            "drift": "host_failure",
+            "error_code": null,
+            "operation_id": null,
+            "since": "2026-03-02T08:30:00.000Z"
+          },
+          "expires_at": "2026-04-01T08:30:00.000Z",
+          "id": "evd-01kjq8r3m6x9c2f5h7k0n4p8v3",
+          "kind": "console_output",
+          "lab_id": null,
+          "node": null,
+          "size_bytes": 73,
+          "taken_at": "2026-03-02T08:30:00.000Z",
+          "truncated": false,
+          "worker_id": "wkr-01kjq5w4e8v6t2m9c3hxk7zr0d"
+        }
+      ],
+      "next_cursor": null
+    }
+    "#);
     let worker = api.get(&format!("/api/workers/{WORKER}")).as_user().await.json();
     let pointer = &worker["evidence"][0];
     for name in ["id", "kind", "taken_at", "expires_at", "size_bytes"] {

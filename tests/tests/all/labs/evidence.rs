@@ -28,7 +28,7 @@ impl LabWorld {
         let start =
             act_on_lab(&self.ctx, &asked(&admin), &admin, self.worker(0), &lab, LabAction::Start).await.unwrap();
         self.deliver().await;
-        let broken = ControllerFault::Refuses { status: 500, description: "Internal error".into() };
+        let broken = ControllerFault::Refuses { status: 400, description: "Internal error".into() };
         self.fault(0, broken, "GET", "/labs/*/state").await;
         let failed = self.ended(start.id).await;
         assert_eq!(failed.status, OperationStatus::Failed, "{failed:?}");
