@@ -35,7 +35,7 @@ pub struct Function {
 pub enum Zone {
     /// The table and the queues.
     Api,
-    /// Also EC2, CloudWatch and STS.
+    /// Also EC2, CloudWatch, STS and the bucket of files.
     Fleet,
     /// Also CML controllers and their secrets.
     Cml,
