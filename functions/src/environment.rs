@@ -4,6 +4,8 @@
 
 #[cfg(feature = "cml")]
 mod cml;
+#[cfg(any(feature = "cml", feature = "fleet"))]
+mod files;
 #[cfg(feature = "fleet")]
 mod fleet;
 #[cfg(feature = "api")]

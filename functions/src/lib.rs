@@ -20,6 +20,7 @@ use std::time::Duration;
 use app::Context;
 use app::ports::{CloudWatch, Cml, Controllers, Ec2, Events, Files, IdentityProvider, Sealer, Secrets};
 use app::use_cases::controller::CmlPorts;
+use app::use_cases::evidence::Ec2Ports;
 use http_api::token::Authenticator;
 use http_api::{Function, Trigger};
 use serde_json::Value;
@@ -47,7 +48,7 @@ pub struct World {
     pub cml: Option<Arc<dyn Cml>>,
     /// The same, for all that can be done there.
     pub controllers: Option<Arc<dyn Controllers>>,
-    /// Topologies and backups.
+    /// Topologies, backups and evidence.
     pub files: Option<Arc<dyn Files>>,
     /// CML credentials.
     pub secrets: Option<Arc<dyn Secrets>>,
@@ -153,8 +154,15 @@ impl World {
         self.secrets.as_deref().ok_or(InvokeError::MissingPort("secrets"))
     }
 
+    fn files(&self) -> Result<&dyn Files, InvokeError> {
+        self.files.as_deref().ok_or(InvokeError::MissingPort("store of files"))
+    }
+
+    fn ec2_ports(&self) -> Result<Ec2Ports<'_>, InvokeError> {
+        Ok(Ec2Ports { ec2: self.ec2()?, files: self.files()? })
+    }
+
     fn cml_ports(&self) -> Result<CmlPorts<'_>, InvokeError> {
-        let files = self.files.as_deref().ok_or(InvokeError::MissingPort("store of files"))?;
-        Ok(CmlPorts { controllers: self.controllers()?, secrets: self.secrets()?, files })
+        Ok(CmlPorts { controllers: self.controllers()?, secrets: self.secrets()?, files: self.files()? })
     }
 }

@@ -1,4 +1,4 @@
-//! Topologies and backups, kept as files below the data directory.
+//! Topologies, backups and evidence, kept as files below the data directory.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::cml::CmlClient;
-use aws::{S3Files, SecretsManagerSecrets};
+use aws::SecretsManagerSecrets;
 use aws_config::SdkConfig;
 use http_api::{Function, Port};
 
@@ -23,11 +23,7 @@ pub(super) fn equip(
         world.cml = Some(client.clone());
         world.controllers = Some(client);
     }
-    if function.ports.iter().any(|port| matches!(port, Port::FilesRead(_) | Port::FilesWrite(_) | Port::FilesDelete(_)))
-    {
-        let bucket = environment.required("FILES_BUCKET")?;
-        world.files = Some(Arc::new(S3Files::new(aws_sdk_s3::Client::new(config), bucket)));
-    }
+    super::files::equip(environment, function, config, world)?;
     let secrets = [Port::SecretsRead, Port::SecretsWrite, Port::TokensUse, Port::TokensWrite];
     if secrets.into_iter().any(has) {
         let client = aws_sdk_secretsmanager::Client::new(config);

@@ -24,13 +24,13 @@ pub(super) fn equip(
     let roles = Arc::new(FixedRoles(roles(environment)?));
     let clients = Arc::new(FleetClients::new(config, home, function.name, roles));
     let has = |port| function.ports.contains(&port);
-    if has(Port::Ec2Read) || has(Port::Ec2Write) || has(Port::Ec2Import) {
+    if has(Port::Ec2Read) || has(Port::Ec2Write) || has(Port::Ec2Import) || has(Port::Ec2Console) {
         world.ec2 = Some(Arc::new(AwsEc2::new(Arc::clone(&clients))));
     }
     if has(Port::CloudWatch) {
         world.cloudwatch = Some(Arc::new(AwsCloudWatch::new(clients)));
     }
-    Ok(())
+    super::files::equip(environment, function, config, world)
 }
 
 #[derive(Deserialize)]

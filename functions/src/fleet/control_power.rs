@@ -14,7 +14,7 @@ pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Resu
     let mut ids: Vec<WorkerId> = batch.messages().map(|message| message.worker_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let Some(judgement) = deadline.within(Judgement::look(&world.context, world.ec2()?, &ids)).await else {
+    let Some(judgement) = deadline.within(Judgement::look(&world.context, world.ec2_ports()?, &ids)).await else {
         return batch.none_done();
     };
     let judgement = &judgement?;

@@ -8,9 +8,9 @@ use crate::deadline::Deadline;
 use crate::{InvokeError, World, queue_event};
 
 pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
-    let ec2 = world.ec2()?;
+    let ports = world.ec2_ports()?;
     queue_event::each(event, deadline, |message: RunOperation| async move {
-        run_operation(&world.context, ec2, message.operation_id).await
+        run_operation(&world.context, ports, message.operation_id).await
     })
     .await
 }

@@ -10,7 +10,7 @@ use domain::{InstanceId, Place, Timestamp};
 use crate::faults::{Scarce, refusal};
 use crate::instance::{Instance, Reason, State, Verb};
 use crate::model::{Batch, Model, Token};
-use crate::{SimulatedCloud, images, instance_types, internal};
+use crate::{SimulatedCloud, console, images, instance_types, internal};
 
 /// Source: EC2 API reference, `DescribeInstances`, `MaxResults`.
 const DESCRIBE_PAGE: usize = 1_000;
@@ -101,6 +101,14 @@ impl Ec2 for SimulatedCloud {
                 }
             }
             Ok(checks)
+        })
+    }
+
+    async fn console_output(&self, place: &Place, id: &InstanceId) -> Result<Option<String>, Ec2Error> {
+        let operation = "GetConsoleOutput";
+        self.call(operation, |model, now| {
+            let instance = model.find(operation, Some(place), id.as_str(), now)?;
+            Ok(console::output(instance, now))
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod cloudwatch;
+mod console;
 mod ec2;
 mod faults;
 mod images;

@@ -1,6 +1,6 @@
 //! The one error of the application: what went wrong, by kind, with what may be told to a caller.
 
-use domain::{BackupId, Invalid, LabRefusal, OperationId, Role, SignedDuration, WorkerId};
+use domain::{BackupId, EvidenceId, Invalid, LabRefusal, OperationId, Role, SignedDuration, WorkerId};
 
 use crate::ports::{CmlError, Ec2Error};
 
@@ -104,6 +104,12 @@ impl AppError {
     #[must_use]
     pub fn no_backup(id: BackupId) -> Self {
         Self::NotFound { kind: "backup", id: id.to_string() }
+    }
+
+    /// There is no such evidence, or none any more.
+    #[must_use]
+    pub fn no_evidence(id: EvidenceId) -> Self {
+        Self::NotFound { kind: "evidence", id: id.to_string() }
     }
 }
 

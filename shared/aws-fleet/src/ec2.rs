@@ -7,7 +7,10 @@ use app::ports::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, Statu
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeValue, Filter, Instance, Tag};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use domain::instance::InstanceObservation;
+use domain::operation::retry::ErrorClass;
 use domain::{InstanceId, Place};
 
 use crate::clients::FleetClients;
@@ -27,6 +30,7 @@ const PAGES_MAX: usize = 100;
 const RUN: &str = "RunInstances";
 const DESCRIBE: &str = "DescribeInstances";
 const IMAGES: &str = "DescribeImages";
+const CONSOLE: &str = "GetConsoleOutput";
 
 /// EC2, through the client of each place.
 #[derive(Clone, Debug)]
@@ -105,6 +109,22 @@ impl Ec2 for AwsEc2 {
             checks.extend(answer.instance_statuses.unwrap_or_default().into_iter().filter_map(status_checks));
         }
         Ok(checks)
+    }
+
+    async fn console_output(&self, place: &Place, id: &InstanceId) -> Result<Option<String>, Ec2Error> {
+        let call = self.client(place).await?.get_console_output().instance_id(id.as_str());
+        let answer = match call.clone().latest(true).send().await.map_err(|error| ec2_error(CONSOLE, error)) {
+            // Not of this type (UnsupportedOperation), or not in this state: then what EC2 kept of its last change.
+            Err(error) if matches!(error.class(), ErrorClass::Terminal | ErrorClass::Transient) => {
+                call.send().await.map_err(|error| ec2_error(CONSOLE, error))?
+            }
+            answer => answer?,
+        };
+        let Some(encoded) = answer.output.filter(|output| !output.is_empty()) else { return Ok(None) };
+        // Wrapped or not; and a console writes whatever it likes.
+        let encoded: Vec<u8> = encoded.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let output = BASE64.decode(encoded).map_err(|_| incomplete(CONSOLE, "console in base64"))?;
+        Ok(Some(String::from_utf8_lossy(&output).into_owned()))
     }
 
     async fn update_tags(

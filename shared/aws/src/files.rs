@@ -1,4 +1,4 @@
-//! Topologies and backups in S3.
+//! Topologies, backups and evidence in S3.
 
 use std::fmt;
 

@@ -64,6 +64,11 @@ generated_id!(
     BackupId, "bak-"
 );
 
+generated_id!(
+    /// A text kept of a failure. Its random part is made of the cause: the same failure gives the same id.
+    EvidenceId, "evd-"
+);
+
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $field:literal, $check:expr, $message:literal) => {
         $(#[$doc])*

@@ -10,6 +10,7 @@ pub mod actor;
 pub mod backup;
 pub mod capacity;
 pub mod discovery;
+pub mod evidence;
 #[cfg(test)]
 mod fixture;
 pub mod id;
@@ -29,7 +30,7 @@ pub mod worker;
 
 pub use access::{ApiKey, ApiKeyId, KeyKind, KeyRefusal, Right, Scope};
 pub use actor::{Actor, Role};
-pub use id::{AccountId, BackupId, InstanceId, LabId, OperationId, Place, Region, WorkerId};
+pub use id::{AccountId, BackupId, EvidenceId, InstanceId, LabId, OperationId, Place, Region, WorkerId};
 pub use invalid::{Invalid, InvalidField};
 pub use jiff::{SignedDuration, Timestamp};
 pub use ownership::{LabOwners, LabRefusal, Sight, Visibility};

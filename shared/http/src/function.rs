@@ -35,7 +35,7 @@ pub struct Function {
 pub enum Zone {
     /// The table and the queues.
     Api,
-    /// Also EC2, CloudWatch and STS.
+    /// Also EC2, CloudWatch, STS and the bucket of files.
     Fleet,
     /// Also CML controllers and their secrets.
     Cml,
@@ -75,6 +75,8 @@ pub enum Port {
     Ec2Write,
     /// Puts our tags on instances that have none.
     Ec2Import,
+    /// Reads the console output of what is ours.
+    Ec2Console,
     /// Reads metrics.
     CloudWatch,
     /// Calls CML controllers.
@@ -87,7 +89,7 @@ pub enum Port {
     TokensWrite,
     /// Reads and deletes licence tokens.
     TokensUse,
-    /// Reads topologies and backups.
+    /// Reads topologies, backups or evidence.
     FilesRead(FileKind),
     /// Keeps them.
     FilesWrite(FileKind),

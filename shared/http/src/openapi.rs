@@ -223,7 +223,7 @@ fn success(function: &Function, endpoint: &Endpoint) -> ResponseBuilder {
             let (media_type, kind) = match function.name {
                 "docs" => ("text/html", Type::String),
                 "download-lab" | "download-backup" => ("application/yaml", Type::String),
-                "prometheus" => ("text/plain", Type::String),
+                "prometheus" | "download-evidence" => ("text/plain", Type::String),
                 _ => ("application/json", Type::Object),
             };
             response.content(media_type, Content::new(Some(ObjectBuilder::new().schema_type(kind))))

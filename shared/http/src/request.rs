@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ApiKeyId, BackupId, Invalid, InvalidField, LabId, OperationId, Sight, WorkerId};
+use domain::{ApiKeyId, BackupId, EvidenceId, Invalid, InvalidField, LabId, OperationId, Sight, WorkerId};
 use serde::de::DeserializeOwned;
 
 use crate::api::Api;
@@ -89,6 +89,15 @@ impl Request {
     pub fn backup_id(&self) -> Result<BackupId, Problem> {
         let text = self.path_parameters.get("backup_id").map_or("", String::as_str);
         text.parse().map_err(|_| Problem::not_found("backup", text))
+    }
+
+    /// The evidence in the path. A malformed id is evidence that does not exist.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn evidence_id(&self) -> Result<EvidenceId, Problem> {
+        let text = self.path_parameters.get("evidence_id").map_or("", String::as_str);
+        text.parse().map_err(|_| Problem::not_found("evidence", text))
     }
 
     /// The operation in the path. A malformed id is an operation that does not exist.

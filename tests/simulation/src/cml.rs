@@ -2,10 +2,10 @@
 
 use app::ports::{
     Cml, CmlAccess, CmlError, CmlErrorKind, CmlLab, CmlLabs, CmlLicensing, CmlLogins, CmlNode, CmlNodes, CmlNotice,
-    CmlState, CmlSystem, CmlTarget, CmlTopology, ComputeHost, ComputeStatistics, ControllerReading, Deregistration,
-    ElementStates, FeatureCount, FirstContact, ImportedLab, LabChange, LabEvent, LabListing, LicensingStatus,
-    LicensingTransportChange, MaintenanceMode, NodeProgress, NoticeChange, SimulationStatistics, SystemHealth,
-    SystemInformation, SystemStatistics,
+    CmlProxy, CmlState, CmlSystem, CmlTarget, CmlTopology, ComputeHost, ComputeStatistics, ControllerReading,
+    Deregistration, ElementStates, FeatureCount, FirstContact, ImportedLab, LabChange, LabEvent, LabListing,
+    LicensingStatus, LicensingTransportChange, MaintenanceMode, NodeProgress, NoticeChange, ProxyAnswer, ProxyRequest,
+    SimulationStatistics, SystemHealth, SystemInformation, SystemStatistics,
 };
 use async_trait::async_trait;
 use domain::activity::TelemetryEvent;
@@ -285,8 +285,25 @@ impl CmlNodes for ControllerPark {
         unused("PUT /labs/{lab_id}/nodes/{node_id}/extract_configuration")
     }
 
-    async fn console_log(&self, _: CmlAccess<'_>, _: &str, _: &str, _: u32, _: u32) -> Result<Vec<String>, CmlError> {
-        unused("GET /labs/{lab_id}/nodes/{node_id}/consoles/{console_id}/log")
+    async fn console_log(
+        &self,
+        access: CmlAccess<'_>,
+        lab: &str,
+        node: &str,
+        _: u32,
+        _: u32,
+    ) -> Result<Vec<String>, CmlError> {
+        let operation = "GET /labs/{lab_id}/nodes/{node_id}/consoles/{console_id}/log";
+        self.with_lab(operation, access, lab, |_, _| vec![format!("{node} login:")]).await
+    }
+}
+
+#[async_trait]
+impl CmlProxy for ControllerPark {
+    /// Only diagnostics are asked for so.
+    async fn forward(&self, access: CmlAccess<'_>, _: ProxyRequest<'_>) -> Result<ProxyAnswer, CmlError> {
+        self.reach("GET /diagnostics/{category}", access.target, true).await?;
+        Ok(ProxyAnswer { status: 200, content_type: Some("application/json".into()), body: b"{}".to_vec() })
     }
 }
 

@@ -1,8 +1,7 @@
 //! Parts of CML's API that nothing in the simulation asks for.
 
 use app::ports::{
-    CmlAccess, CmlDefinitions, CmlError, CmlGroup, CmlIdentity, CmlProxy, CmlUser, CmlUsers, ImageDefinition,
-    NodeDefinition, ProxyAnswer, ProxyRequest,
+    CmlAccess, CmlDefinitions, CmlError, CmlGroup, CmlIdentity, CmlUser, CmlUsers, ImageDefinition, NodeDefinition,
 };
 use async_trait::async_trait;
 
@@ -32,12 +31,5 @@ impl CmlUsers for ControllerPark {
 
     async fn groups(&self, _: CmlAccess<'_>) -> Result<Vec<CmlGroup>, CmlError> {
         unused("GET /groups")
-    }
-}
-
-#[async_trait]
-impl CmlProxy for ControllerPark {
-    async fn forward(&self, _: CmlAccess<'_>, _: ProxyRequest<'_>) -> Result<ProxyAnswer, CmlError> {
-        unused("forward")
     }
 }

@@ -156,6 +156,13 @@ impl Ec2 for Ec2View {
         self.answer(operation, running.map(ok).collect()).await
     }
 
+    async fn console_output(&self, place: &Place, id: &InstanceId) -> Result<Option<String>, Ec2Error> {
+        let operation = "GetConsoleOutput";
+        self.arrive(operation).await?;
+        self.state(operation, place, id)?;
+        self.answer(operation, Some(format!("{id}: booted\n"))).await
+    }
+
     async fn update_tags(
         &self,
         place: &Place,

@@ -14,6 +14,7 @@ use app::use_cases::controller::CmlPorts;
 use app::use_cases::dispatch_labs::dispatch_labs;
 use app::use_cases::dispatch_metrics::dispatch_metrics;
 use app::use_cases::dispatch_power::dispatch_power;
+use app::use_cases::evidence::Ec2Ports;
 use app::use_cases::publish_events::{StreamRecord, publish_events};
 use app::use_cases::record_instance_state::record_instance_state;
 use app::use_cases::run_cml_operation::run_cml_operation;
@@ -116,7 +117,7 @@ impl World {
     async fn consume(&self, queue: Queue, body: &str) -> Result<(), AppError> {
         let (ctx, park) = (&self.ctx, &*self.park);
         match queue {
-            Queue::Operations => run_operation(ctx, &self.ec2, RunOperation::read(body)?.operation_id).await,
+            Queue::Operations => run_operation(ctx, self.ec2_ports(), RunOperation::read(body)?.operation_id).await,
             Queue::Imports => run_import(ctx, &self.ec2, RunOperation::read(body)?.operation_id).await,
             Queue::CmlOperations => {
                 let ports = CmlPorts { controllers: park, secrets: &self.vault, files: &self.vault };
@@ -129,6 +130,10 @@ impl World {
         }
     }
 
+    fn ec2_ports(&self) -> Ec2Ports<'_> {
+        Ec2Ports { ec2: &self.ec2, files: &self.vault }
+    }
+
     /// As control-power does: one look for all, then each.
     async fn control(&self, batch: Vec<Delivery>) {
         let read = |message: Delivery| Some((ControlPower::read(&message.body).ok()?.worker_id, message));
@@ -137,7 +142,7 @@ impl World {
         ids.sort_unstable();
         ids.dedup();
         let _judging = self.monitor.judge(&ids);
-        let Ok(judgement) = Judgement::look(&self.ctx, &self.ec2, &ids).await else { return };
+        let Ok(judgement) = Judgement::look(&self.ctx, self.ec2_ports(), &ids).await else { return };
         let results = join_all(batch.iter().map(|(id, _)| judgement.judge(*id))).await;
         let messages: Vec<Delivery> = batch.into_iter().map(|(_, message)| message).collect();
         self.settle(Queue::Power, &messages, results);

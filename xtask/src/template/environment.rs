@@ -91,7 +91,7 @@ pub(super) fn own(function: &Function) -> Value {
             Port::Seal(_) | Port::Unseal(_) => fixed(&SEALER),
             Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => fixed(&SECRETS),
             Port::FilesRead(_) | Port::FilesWrite(_) | Port::FilesDelete(_) => fixed(&FILES),
-            Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => fixed(&ACCOUNTS),
+            Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::Ec2Console | Port::CloudWatch => fixed(&ACCOUNTS),
             Port::TableRead | Port::TableWrite | Port::CredentialUse | Port::Cml => vec![],
         }
     };

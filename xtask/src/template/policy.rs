@@ -97,7 +97,9 @@ pub(super) fn statements(function: &Function) -> Vec<Statement> {
             Port::Publish => {
                 statements.push(Statement::new("Publish", &["events:PutEvents"], vec![reference("EventBusArn")]));
             }
-            Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => statements.extend(on_workers(*port)),
+            Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::Ec2Console | Port::CloudWatch => {
+                statements.extend(on_workers(*port));
+            }
             Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => {
                 statements.push(on_secrets(*port));
             }
@@ -150,6 +152,7 @@ pub(super) fn on_workers(port: Port) -> Vec<Statement> {
         }
         Port::Ec2Write => ec2_write(),
         Port::Ec2Import => vec![ec2_import()],
+        Port::Ec2Console => vec![ec2_console()],
         Port::CloudWatch => everywhere("Metrics", &["cloudwatch:GetMetricData"]),
         _ => Vec::new(),
     }
@@ -245,6 +248,12 @@ fn ec2_import() -> Statement {
             "Null": { on_resource.as_str(): "true" },
         }))
         .only_if("ImportIsAllowed")
+}
+
+/// What an instance wrote on its console may hold secrets: that of ours, and of no other.
+fn ec2_console() -> Statement {
+    Statement::new("ReadConsoleOfOurs", &["ec2:GetConsoleOutput"], vec![ec2("${AWS::AccountId}", "instance/*")])
+        .condition(json!({ "StringEquals": { format!("aws:ResourceTag/{OURS}"): "true" } }))
 }
 
 fn ec2(account: &str, resource: &str) -> Value {

@@ -106,6 +106,10 @@ pub trait Ec2: Send + Sync {
     /// Status checks of these instances, at most 100, all just seen running: one unknown id fails the call.
     async fn status_checks(&self, place: &Place, ids: &[InstanceId]) -> Result<Vec<StatusChecks>, Ec2Error>;
 
+    /// What the instance wrote on its console, the last 64 KB at most; null when EC2 has nothing of it. The newest
+    /// where the type allows that (Nitro), otherwise what EC2 kept of its last boot.
+    async fn console_output(&self, place: &Place, id: &InstanceId) -> Result<Option<String>, Ec2Error>;
+
     /// Sets and removes tags.
     async fn update_tags(
         &self,

@@ -1,8 +1,10 @@
-//! Files that are too large for items: topologies to import, and backups. S3, or the data directory.
+//! Files that are too large for items: topologies to import, backups, and evidence of failures. S3, or the data
+//! directory.
 
 use async_trait::async_trait;
 
 use domain::backup::BACKUPS_FOLDER;
+use domain::evidence::EVIDENCE_FOLDER;
 
 use crate::error::PortError;
 
@@ -13,6 +15,8 @@ pub enum FileKind {
     Topology,
     /// Backups of labs.
     Backup,
+    /// Evidence of failures.
+    Evidence,
 }
 
 impl FileKind {
@@ -22,6 +26,7 @@ impl FileKind {
         match self {
             Self::Topology => "topologies",
             Self::Backup => BACKUPS_FOLDER,
+            Self::Evidence => EVIDENCE_FOLDER,
         }
     }
 }

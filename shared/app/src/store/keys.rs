@@ -1,7 +1,7 @@
 //! Every key of the table, in one place.
 
 use domain::capacity::Market;
-use domain::{ApiKeyId, BackupId, InstanceId, LabId, OperationId, Place, Timestamp, WorkerId};
+use domain::{ApiKeyId, BackupId, EvidenceId, InstanceId, LabId, OperationId, Place, Timestamp, WorkerId};
 
 use crate::ports::ItemKey;
 
@@ -32,6 +32,13 @@ pub const EVENT_PREFIX: &str = "EVENT#";
 
 pub(super) fn event(id: WorkerId, sequence: u64) -> ItemKey {
     ItemKey::new(format!("WORKER#{id}"), format!("{EVENT_PREFIX}{sequence:012}"))
+}
+
+/// What every sort key of evidence begins with. The id after it begins with the time of the failure.
+pub(super) const EVIDENCE_PREFIX: &str = "EVIDENCE#";
+
+pub(super) fn evidence(worker: WorkerId, id: EvidenceId) -> ItemKey {
+    ItemKey::new(format!("WORKER#{worker}"), format!("{EVIDENCE_PREFIX}{id}"))
 }
 
 /// Partition of the list of the labs of all workers.

@@ -9,6 +9,7 @@ mod discovered;
 mod due_item;
 mod endings;
 mod event_item;
+mod evidence;
 mod fleet;
 mod issuer_keys;
 mod keys;

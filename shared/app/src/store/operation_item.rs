@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use domain::evidence::EvidencePointer;
 use domain::operation::{Operation, OperationError, OperationResult, OperationStatus};
 use domain::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::actor::ActorRecord;
+use super::evidence::PointerRecord;
 use super::task_item::{TaskRecord, read_task, task_record};
 use super::{keys, record};
 use crate::error::AppError;
@@ -29,6 +31,8 @@ struct OperationRecord {
     waiting_for: Option<String>,
     result: Option<ResultRecord>,
     error: Option<ErrorRecord>,
+    #[serde(default)]
+    evidence: Vec<PointerRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +86,7 @@ pub(super) fn operation_item(operation: &Operation, retention: SignedDuration) -
             .error
             .as_ref()
             .map(|error| ErrorRecord { code: error.code.clone(), message: error.message.clone() }),
+        evidence: operation.evidence.iter().map(PointerRecord::from).collect(),
     };
     let key = keys::operation(operation.id);
     Item {
@@ -113,6 +118,7 @@ pub(super) fn read_operation(item: &Item) -> Result<Operation, AppError> {
         waiting_for: record.waiting_for,
         result: record.result.map(result).transpose()?,
         error: record.error.map(|error| OperationError { code: error.code, message: error.message }),
+        evidence: record.evidence.into_iter().map(EvidencePointer::try_from).collect::<Result<_, _>>()?,
     })
 }
 

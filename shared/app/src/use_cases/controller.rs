@@ -42,6 +42,12 @@ impl Way {
     pub fn access(&self) -> CmlAccess<'_> {
         CmlAccess { target: &self.target, credentials: &self.credentials }
     }
+
+    /// The passwords we sign in with, to be masked in what is kept.
+    pub(super) fn passwords(&self) -> Vec<&str> {
+        let CmlLogins { current, previous } = &self.credentials;
+        previous.iter().chain([current]).map(|login| login.password.as_str()).collect()
+    }
 }
 
 /// Why a controller cannot be asked.

@@ -1,12 +1,14 @@
 //! One run of an operation: read, take a step, write. Every consumer of operations goes this way.
 
 use async_trait::async_trait;
+use domain::evidence::{Cause, Evidence};
 use domain::operation::{Operation, OperationResult, Task};
 use domain::worker::{Command, command::command};
 use domain::{Actor, OperationId, SignedDuration, Timestamp};
 
 use super::change::change;
 use super::command::send;
+use super::evidence::Failed;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::Queue;
@@ -50,6 +52,11 @@ pub(super) trait Steps: Sync {
     /// down, so that nothing of it is forgotten.
     async fn tidy_up(&self, _ctx: &Context, _operation: &mut Operation) -> Result<(), AppError> {
         Ok(())
+    }
+
+    /// Keeps what tells why the operation failed, as far as it can be had. Called once its end is written down.
+    async fn document(&self, _ctx: &Context, _operation: &Operation, _failed: &Failed) -> Vec<Evidence> {
+        vec![]
     }
 }
 
@@ -96,6 +103,9 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
     // Another delivery of the same operation may have written first. All calls are idempotent, so
     // it got at least as far; its outcome stands.
     let saved = ctx.store.save_operation(&mut operation, due_at, ctx.settings.operation_retention).await?;
+    if saved {
+        document(ctx, &mut operation, steps).await;
+    }
     if saved && !operation.status.is_final() && Queue::of(&operation.task) != queue {
         send(ctx, &operation).await;
     }
@@ -104,6 +114,23 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
         attempts = operation.attempts, waiting_for = operation.waiting_for, "operation advanced"
     );
     Ok(())
+}
+
+/// Keeps evidence of a failure, and points to it. Should that be cut off, the operation has ended all the same, and
+/// what was kept is found with its worker.
+async fn document(ctx: &Context, operation: &mut Operation, steps: &dyn Steps) {
+    let (Some(worker_id), Some(error), Some(at)) = (operation.target, &operation.error, operation.finished_at) else {
+        return;
+    };
+    let failed = Failed { worker_id, cause: Cause::Operation { id: operation.id, code: error.code.clone() }, at };
+    let evidence = steps.document(ctx, operation, &failed).await;
+    if evidence.is_empty() {
+        return;
+    }
+    operation.evidence = evidence.iter().map(Evidence::pointer).collect();
+    if let Err(error) = ctx.store.save_operation(operation, at, ctx.settings.operation_retention).await {
+        tracing::warn!(operation_id = %operation.id, %error, "an operation does not point to its evidence");
+    }
 }
 
 /// What holds whatever destroys something, while the fleet is frozen.

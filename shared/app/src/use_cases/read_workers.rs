@@ -1,6 +1,7 @@
 //! Read workers: the snapshot, its latest readings and its standing power decision.
 
 use async_trait::async_trait;
+use domain::evidence::{Evidence, EvidencePointer};
 use domain::worker::{Worker, WorkerStatus};
 use domain::{Region, Sight, SignedDuration, Timestamp, WorkerId};
 
@@ -14,6 +15,9 @@ pub const HISTORY_PAGE: SignedDuration = SignedDuration::from_hours(24);
 /// The longest span that can be asked for.
 pub const HISTORY_MAX: SignedDuration = SignedDuration::from_hours(24 * 31);
 
+/// Evidence that a worker's answer points to; all of it is a list of its own.
+const EVIDENCE_SHOWN: u32 = 5;
+
 /// A worker with everything that is shown of it.
 #[derive(Clone, Debug)]
 pub struct WorkerDetails {
@@ -25,6 +29,8 @@ pub struct WorkerDetails {
     pub telemetry: Telemetry,
     /// The standing power decision.
     pub power: Option<PowerDue>,
+    /// What was kept of its failures, the newest few; null in lists, which do not ask for it.
+    pub evidence: Option<Vec<EvidencePointer>>,
 }
 
 /// Which workers to list.
@@ -81,8 +87,13 @@ pub async fn get_worker(ctx: &Context, id: WorkerId) -> Result<WorkerDetails, Ap
 /// # Errors
 /// The table failed.
 pub async fn details(ctx: &Context, worker: Worker) -> Result<WorkerDetails, AppError> {
-    let (telemetry, power) = futures::try_join!(ctx.store.telemetry(worker.id), ctx.store.power(worker.id))?;
-    Ok(WorkerDetails { endpoint: worker.endpoint(ctx.settings.cml_address), worker, telemetry, power })
+    let (telemetry, power, evidence) = futures::try_join!(
+        ctx.store.telemetry(worker.id),
+        ctx.store.power(worker.id),
+        ctx.store.list_evidence(worker.id, EVIDENCE_SHOWN, None, ctx.now()),
+    )?;
+    let evidence = Some(evidence.items.iter().map(Evidence::pointer).collect());
+    Ok(WorkerDetails { endpoint: worker.endpoint(ctx.settings.cml_address), worker, telemetry, power, evidence })
 }
 
 /// A page of the workers that the caller sees, by region and name.
@@ -108,6 +119,7 @@ pub async fn list_workers(
             power: powers.iter().find(|power| power.worker_id == worker.id).cloned(),
             endpoint: worker.endpoint(ctx.settings.cml_address),
             worker,
+            evidence: None,
         })
         .collect();
     Ok(Listed { items, next })

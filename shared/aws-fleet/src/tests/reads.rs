@@ -132,3 +132,21 @@ async fn detailed_monitoring_is_turned_on_and_off_for_one_instance() {
         assert!(asked.has(action) && asked.has(&format!("InstanceId.1={}", instance_id(1))), "{action}");
     }
 }
+
+#[tokio::test]
+async fn the_newest_console_output_is_asked_for_and_the_last_boots_where_the_type_has_no_newer() {
+    let answer = |output: &str| Answer::ok(format!("<GetConsoleOutputResponse>{output}</GetConsoleOutputResponse>"));
+    // "boot\xff\nlogin:", wrapped.
+    let kept = answer("<output>Ym9vdP8K\nbG9naW46</output>");
+    let old = Answer::refusal(400, "UnsupportedOperation", "This instance type does not support latest");
+    let wire = Wire::new([answer("<output>Ym9vdA==</output>"), old, kept, answer(""), answer("<output>?</output>")]);
+    let ec2 = AwsEc2::new(wire.clients([]));
+    let read = async || ec2.console_output(&home(), &instance_id(1)).await;
+    assert_eq!(read().await.unwrap().as_deref(), Some("boot"));
+    assert_eq!(read().await.unwrap().as_deref(), Some("boot\u{fffd}\nlogin:"));
+    assert_eq!(read().await.unwrap(), None);
+    assert_eq!(read().await.unwrap_err().operation, "GetConsoleOutput");
+    let latest: Vec<bool> = wire.asked().iter().map(|asked| asked.has("Latest=true")).collect();
+    assert_eq!(latest, [true, true, false, true, true]);
+    assert!(wire.asked()[0].has(&format!("InstanceId={}", instance_id(1))));
+}

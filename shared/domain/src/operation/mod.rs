@@ -12,6 +12,7 @@ pub mod work;
 use std::collections::BTreeMap;
 
 use crate::actor::Actor;
+use crate::evidence::EvidencePointer;
 use crate::id::{BackupId, LabId, OperationId, Place, WorkerId};
 use jiff::{SignedDuration, Timestamp};
 
@@ -266,6 +267,8 @@ pub struct Operation {
     pub result: Option<OperationResult>,
     /// Why it did not.
     pub error: Option<OperationError>,
+    /// What was kept of its failure.
+    pub evidence: Vec<EvidencePointer>,
 }
 
 impl Operation {
@@ -288,6 +291,7 @@ impl Operation {
             waiting_for: None,
             result: None,
             error: None,
+            evidence: vec![],
         }
     }
 

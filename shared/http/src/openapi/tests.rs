@@ -106,6 +106,8 @@ fn the_endpoints_and_who_may_call_them() {
     PUT /api/workers/{worker_id}/monitoring -> set-worker-monitoring, admin, 202 400 401 403 404 409 412 413 415 422 503
     GET /api/workers/{worker_id}/metrics -> get-worker-metrics, user, 200 400 401 403 404 422 503
     GET /api/workers/{worker_id}/events -> list-worker-events, user, 200 400 401 403 404 422 503
+    GET /api/workers/{worker_id}/evidence -> list-evidence, manager, 200 400 401 403 404 422 503
+    GET /api/workers/{worker_id}/evidence/{evidence_id} -> download-evidence, manager, 200 401 403 404 503
     PUT /api/workers/{worker_id}/cml-credentials -> set-cml-credentials, admin, 204 400 401 403 404 409 412 413 415 422 503
     PUT /api/cml-credentials -> set-fleet-cml-credentials, admin, 204 400 401 403 409 413 415 422 503
     POST /api/workers/{worker_id}/certificate -> repin-certificate, admin, 200 400 401 403 404 409 412 503

@@ -79,7 +79,9 @@ pub(super) const ROWS: &[Function] = &[
         zone: Zone::Fleet,
         trigger: Trigger::Queue { queue: Queue::Power, batch_size: 10, max_concurrency: 10 },
         ports: &[
+            Port::Ec2Console,
             Port::Ec2Read,
+            Port::FilesWrite(FileKind::Evidence),
             Port::Send(Queue::CmlOperations),
             Port::Send(Queue::MetricsCml),
             Port::Send(Queue::Operations),
@@ -94,8 +96,10 @@ pub(super) const ROWS: &[Function] = &[
         zone: Zone::Fleet,
         trigger: Trigger::Queue { queue: Queue::Operations, batch_size: 10, max_concurrency: 20 },
         ports: &[
+            Port::Ec2Console,
             Port::Ec2Read,
             Port::Ec2Write,
+            Port::FilesWrite(FileKind::Evidence),
             Port::Send(Queue::Imports),
             Port::Send(Queue::Labs),
             Port::Send(Queue::MetricsAws),
@@ -122,6 +126,7 @@ pub(super) const ROWS: &[Function] = &[
             Port::FilesRead(FileKind::Backup),
             Port::FilesRead(FileKind::Topology),
             Port::FilesWrite(FileKind::Backup),
+            Port::FilesWrite(FileKind::Evidence),
             Port::FilesDelete(FileKind::Backup),
             Port::FilesDelete(FileKind::Topology),
             Port::SecretsRead,

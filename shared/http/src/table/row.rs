@@ -22,6 +22,8 @@ pub(super) const MACHINE_MANAGER: Access = Access::Machine(Role::Manager);
 pub(super) const MACHINE_USER: Access = Access::Machine(Role::User);
 /// Routes about what belongs to a person.
 pub(super) const PERSON: Access = Access::Person(Role::User);
+/// What may hold secrets.
+pub(super) const PERSON_MANAGER: Access = Access::Person(Role::Manager);
 
 /// What every signed-in read needs.
 const READ: &[Port] = &[Port::CredentialUse, Port::Issuer, Port::TableRead];

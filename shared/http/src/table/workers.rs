@@ -1,10 +1,10 @@
 //! Workers: what is done to them and read of them.
 
-use app::ports::Queue;
+use app::ports::{FileKind, Queue};
 
 use super::row::{
-    ADMIN, COMMAND, MACHINE_COMMAND, MACHINE_MANAGER, MACHINE_READ, MACHINE_USER, MANAGER, OPERATION, PAGE, SPAN, USER,
-    WORKER, WORKER_FILTER, handler, http,
+    ADMIN, COMMAND, MACHINE_COMMAND, MACHINE_MANAGER, MACHINE_READ, MACHINE_USER, MANAGER, OPERATION, PAGE,
+    PERSON_MANAGER, SPAN, USER, WORKER, WORKER_FILTER, handler, http,
 };
 use crate::endpoints as e;
 use crate::function::{Function, Port, Zone};
@@ -166,6 +166,27 @@ pub(super) const ROWS: &[Function] = &[
         "What happened to it, newest first.",
     )
     .query(PAGE),
+    http(
+        "list-evidence",
+        ("GET", "/api/workers/{worker_id}/evidence"),
+        "workers",
+        MANAGER,
+        (200, Some("EvidenceList")),
+        handler!(list_evidence),
+        "List what was kept of its failures, the newest first.",
+    )
+    .query(PAGE),
+    http(
+        "download-evidence",
+        ("GET", "/api/workers/{worker_id}/evidence/{evidence_id}"),
+        "workers",
+        PERSON_MANAGER,
+        (200, None),
+        handler!(download_evidence),
+        "A text kept of a failure; it may hold secrets, so only people read it, and no API key.",
+    )
+    .zone(Zone::Cml)
+    .ports(&[Port::FilesRead(FileKind::Evidence), Port::Issuer, Port::TableRead]),
     http(
         "set-cml-credentials",
         ("PUT", "/api/workers/{worker_id}/cml-credentials"),

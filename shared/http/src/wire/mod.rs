@@ -3,6 +3,7 @@
 mod backup;
 mod discovery;
 mod event;
+mod evidence;
 mod fleet;
 mod identity;
 mod lab;
@@ -18,6 +19,7 @@ mod worker_power;
 pub use backup::{BackupList, BackupView, RestoreLab};
 pub use discovery::{DiscoveredInstanceList, DiscoveredView, DiscoveryAsked, DiscoveryPlace};
 pub use event::{EventList, EventView};
+pub use evidence::{EvidenceList, EvidencePointerView, EvidenceView};
 pub use fleet::{FleetMetrics, Health};
 pub use identity::{ApiKeyList, ApiKeyView, CreateApiKey, NewApiKey, Whoami};
 pub use lab::{LabLinkView, LabList, LabNodeView, LabReconciliation, LabResources, LabView, Topology, UpdateLab};
@@ -95,6 +97,7 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         DiscoveredInstanceList,
         SampleList,
         EventList,
+        EvidenceList,
         Topology,
         UpdateLab,
         LabView,

@@ -6,7 +6,7 @@ use domain::operation::Operation;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ActorView, maybe_time, time};
+use super::{ActorView, EvidencePointerView, maybe_time, time};
 
 /// One asynchronous command.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -38,6 +38,8 @@ pub struct OperationView {
     pub result: Option<ResultView>,
     /// Why it did not, once it failed or expired.
     pub error: Option<ErrorView>,
+    /// What was kept of its failure, a moment after its end.
+    pub evidence: Vec<EvidencePointerView>,
 }
 
 /// What an operation achieved.
@@ -110,6 +112,7 @@ impl From<&Operation> for OperationView {
                 .error
                 .as_ref()
                 .map(|error| ErrorView { code: error.code.clone(), message: error.message.clone() }),
+            evidence: operation.evidence.iter().map(EvidencePointerView::from).collect(),
         }
     }
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::worker_metrics::MetricsView;
 use super::worker_power::{IdlePolicyView, PowerView};
-use super::{maybe_time, time};
+use super::{EvidencePointerView, maybe_time, time};
 
 /// A worker.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -76,6 +76,8 @@ pub struct WorkerView {
     pub metrics: MetricsView,
     /// Why it is up, and what happens next.
     pub power: PowerView,
+    /// What was kept of its failures, the newest few; null in lists.
+    pub evidence: Option<Vec<EvidencePointerView>>,
     /// How often it changed; the `ETag`.
     pub version: u64,
     /// When it was recorded.
@@ -148,6 +150,7 @@ impl From<&WorkerDetails> for WorkerView {
             license: license(details.telemetry.cml.cml.license.as_ref()),
             metrics: MetricsView::from(details),
             power: PowerView::from(details),
+            evidence: details.evidence.as_ref().map(|all| all.iter().map(EvidencePointerView::from).collect()),
             version: worker.version,
             created_at: time(worker.created_at),
             updated_at: time(worker.updated_at),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use app::ports::Queue;
+use domain::evidence::{EVIDENCE_FOLDER, EVIDENCE_KEPT_DAYS};
 use http_api::Trigger;
 use serde_json::{Value, json};
 
@@ -156,4 +157,16 @@ fn the_table_has_the_keys_that_the_code_uses_and_survives_mistakes() {
     assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
     assert_eq!(properties["DeletionProtectionEnabled"], true);
     assert_eq!((&table["DeletionPolicy"], &table["UpdateReplacePolicy"]), (&"Retain".into(), &"Retain".into()));
+}
+
+#[test]
+fn the_bucket_keeps_evidence_as_long_as_it_is_promised_and_hardly_longer() {
+    let repository = &Repository::committed();
+    let template = Template::load(repository, DATA);
+    let rules = &template.resources()["FilesBucket"]["Properties"]["LifecycleConfiguration"]["Rules"];
+    let prefix = format!("{EVIDENCE_FOLDER}/");
+    let rule = rules.as_array().unwrap().iter().find(|rule| rule["Prefix"] == prefix).unwrap();
+    let days = rule["ExpirationInDays"].as_i64().unwrap();
+    assert_eq!(rule["Status"], "Enabled");
+    assert!((EVIDENCE_KEPT_DAYS..=EVIDENCE_KEPT_DAYS + 1).contains(&days), "{days} days");
 }

@@ -43,7 +43,9 @@ fn asked_by_port(port: Port) -> Vec<String> {
             names.map(str::to_owned).to_vec()
         }
         Port::Seal(_) | Port::Unseal(_) => vec!["KMS_KEY_ID".into()],
-        Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::CloudWatch => vec!["ACCOUNT_ROLES".into()],
+        Port::Ec2Read | Port::Ec2Write | Port::Ec2Import | Port::Ec2Console | Port::CloudWatch => {
+            vec!["ACCOUNT_ROLES".into()]
+        }
         Port::FilesRead(_) | Port::FilesWrite(_) | Port::FilesDelete(_) => vec!["FILES_BUCKET".into()],
         Port::SecretsRead | Port::SecretsWrite | Port::TokensUse | Port::TokensWrite => vec!["STACK_NAME".into()],
         Port::TableRead | Port::TableWrite | Port::CredentialUse | Port::Cml => vec![],

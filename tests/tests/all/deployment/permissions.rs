@@ -48,6 +48,7 @@ pub(super) fn actions(port: Port) -> &'static [&'static str] {
             "sts:AssumeRole",
         ],
         Port::Ec2Import => &["ec2:CreateTags", "sts:AssumeRole"],
+        Port::Ec2Console => &["ec2:GetConsoleOutput", "sts:AssumeRole"],
         Port::CloudWatch => &["cloudwatch:GetMetricData", "sts:AssumeRole"],
         // Lambda's own need when the function is in a VPC.
         Port::Cml => &[

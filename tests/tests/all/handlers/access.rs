@@ -63,6 +63,8 @@ async fn a_route_lets_in_its_least_role_and_those_above_and_nobody_else() {
     set-worker-monitoring      401   403   403   202
     get-worker-metrics         401   200   200   200
     list-worker-events         401   200   200   200
+    list-evidence              401   403   200   200
+    download-evidence          401   403   200   200
     set-cml-credentials        401   403   403   204
     set-fleet-cml-credentials   401   403   403   204
     repin-certificate          401   403   403   200

@@ -141,6 +141,8 @@ async fn every_fixture_is_answered() {
     set-worker-monitoring: 202, wrote
     get-worker-metrics: 200
     list-worker-events: 200
+    list-evidence: 200
+    download-evidence: 200
     set-cml-credentials: 204, wrote
     set-fleet-cml-credentials: 204
     repin-certificate: 200, wrote

@@ -178,8 +178,8 @@ async fn a_key_names_a_topology_with_its_title() {
     let first = call("One").await;
     assert_eq!(call("One").await.json()["id"], first.json()["id"]);
     assert_eq!(call("Two").await.fields(), ["Idempotency-Key"]);
-    // The file of the seeded backup, and that of the one import.
-    assert_eq!(api.files.all().len(), 2);
+    // The files of the seeded backup and evidence, and that of the one import.
+    assert_eq!(api.files.all().len(), 3);
 }
 
 #[tokio::test]

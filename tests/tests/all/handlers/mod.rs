@@ -9,6 +9,7 @@ mod bad_requests;
 mod batches;
 mod credentials;
 mod deadlines;
+mod evidence;
 mod failures;
 pub(crate) mod fixtures;
 mod labs;

@@ -78,6 +78,7 @@ impl TestWorld {
         let (controllers, instance) = controllers(&cloud, &clock).await;
         let files = Arc::<MemoryFiles>::default();
         files.put(&labs::file_key(), labs::TOPOLOGY.as_bytes()).await.unwrap();
+        files.put(&labs::evidence_key(), labs::CONSOLE.as_bytes()).await.unwrap();
         let issuer = Arc::new(browser::TestIssuer::new(clock.clone()));
         let world = World {
             context,

@@ -38,7 +38,7 @@ impl LabWorld {
         let due = self.ctx.store.power(id).await.unwrap();
         self.ctx.store.save_power(&PowerDue::hurried(id, due, self.ctx.now())).await.unwrap();
         let cloud = cloud(self.clock.clone());
-        let judgement = Judgement::look(&self.ctx, &cloud, &[id]).await.unwrap();
+        let judgement = Judgement::look(&self.ctx, self.ec2_ports(&cloud), &[id]).await.unwrap();
         judgement.judge(id).await.unwrap();
         let after = self.ctx.store.list_operations(Some(id), 50, None).await.unwrap().items;
         after.into_iter().filter(|one| before.iter().all(|other| other.id != one.id)).collect()

@@ -3,6 +3,7 @@
 mod acting;
 mod backups;
 mod ending;
+mod evidence;
 mod giving_up;
 mod importing;
 mod licenses;
@@ -13,4 +14,4 @@ mod refusals;
 mod registered;
 mod renewals;
 mod retiring;
-mod world;
+pub(crate) mod world;

@@ -27,7 +27,7 @@ impl LabWorld {
         let due = self.ctx.store.power(id).await.unwrap();
         self.ctx.store.save_power(&PowerDue::hurried(id, due, now)).await.unwrap();
         let cloud = cloud(self.clock.clone());
-        Judgement::look(&self.ctx, &cloud, &[id]).await.unwrap().judge(id).await.unwrap();
+        Judgement::look(&self.ctx, self.ec2_ports(&cloud), &[id]).await.unwrap().judge(id).await.unwrap();
         self.deliver().await;
         self.ctx.store.power(id).await.unwrap().unwrap()
     }

@@ -50,7 +50,8 @@ impl LabWorld {
     pub(super) async fn terminated(&self, id: OperationId) -> Operation {
         let saved = self.saved(id).await;
         assert_eq!((&saved.task, saved.status), (&Task::TerminateWorker, OperationStatus::Running), "{saved:?}");
-        run_operation(&self.ctx, &cloud(self.clock.clone()), id).await.unwrap();
+        let cloud = cloud(self.clock.clone());
+        run_operation(&self.ctx, self.ec2_ports(&cloud), id).await.unwrap();
         self.operation(id).await
     }
 

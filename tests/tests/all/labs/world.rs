@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use app::error::PortError;
 use app::message::{CollectLabs, Message, RunOperation};
-use app::ports::{Clock, Cml, CmlTarget, Controllers as AtControllers, Files, Outgoing, Queue, Queues};
+use app::ports::{Clock, Cml, CmlTarget, Controllers as AtControllers, Ec2, Files, Outgoing, Queue, Queues};
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::use_cases::collect_labs::collect_labs;
 use app::use_cases::command::Asked;
 use app::use_cases::controller::{CmlPorts, Way, reach};
 use app::use_cases::dispatch_power::dispatch_power;
+use app::use_cases::evidence::Ec2Ports;
 use app::use_cases::run_cml_operation::run_cml_operation;
 use app::{Context, Settings};
 use async_trait::async_trait;
@@ -104,6 +105,10 @@ impl LabWorld {
 
     pub(super) fn worker(&self, n: usize) -> WorkerId {
         self.workers[n].0
+    }
+
+    pub(super) fn ec2_ports<'a>(&'a self, ec2: &'a dyn Ec2) -> Ec2Ports<'a> {
+        Ec2Ports { ec2, files: self.files.as_ref() }
     }
 
     pub(super) fn ports(&self) -> CmlPorts<'_> {
@@ -274,14 +279,14 @@ impl Queues for Post {
 
 /// Files in memory, of which the next calls can be made to fail.
 #[derive(Default)]
-pub(super) struct ShakyFiles {
-    pub(super) memory: MemoryFiles,
+pub(crate) struct ShakyFiles {
+    pub(crate) memory: MemoryFiles,
     /// So many puts fail and keep nothing.
-    pub(super) refuse_puts: AtomicU32,
+    pub(crate) refuse_puts: AtomicU32,
     /// So many puts are done and say that they failed.
-    pub(super) lose_puts: AtomicU32,
+    pub(crate) lose_puts: AtomicU32,
     /// So many deletes fail and delete nothing.
-    pub(super) refuse_deletes: AtomicU32,
+    pub(crate) refuse_deletes: AtomicU32,
 }
 
 fn strikes(count: &AtomicU32) -> bool {

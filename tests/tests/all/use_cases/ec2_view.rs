@@ -68,6 +68,10 @@ impl Ec2 for Ec2View {
         self.cloud.status_checks(place, ids).await
     }
 
+    async fn console_output(&self, place: &Place, id: &InstanceId) -> Result<Option<String>, Ec2Error> {
+        self.cloud.console_output(place, id).await
+    }
+
     async fn update_tags(
         &self,
         place: &Place,

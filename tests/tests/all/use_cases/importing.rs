@@ -178,7 +178,7 @@ async fn who_may_tag_what_is_not_ours_runs_imports_and_nothing_else() {
     world.seed("lab", None, true);
     let import = import(&world, |new| new.all = true).await;
     assert_eq!(waiting(&world, import), [Queue::Imports]);
-    run_operation(&world.ctx, &world.ec2, import).await.unwrap();
+    run_operation(&world.ctx, world.ports(), import).await.unwrap();
     assert_eq!(world.operation(import).await.status, OperationStatus::Queued);
     assert_eq!(waiting(&world, import), [Queue::Imports], "handed over");
 

@@ -7,6 +7,7 @@ mod counting;
 mod creating;
 mod discovering;
 mod ec2_view;
+mod evidence;
 mod fake_cml;
 mod idle;
 mod importing;

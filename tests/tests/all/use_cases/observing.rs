@@ -148,7 +148,7 @@ async fn a_region_that_does_not_answer_leaves_the_workers_of_others_judged() {
     world.cloud.stop_by_hand(&world.instance(europe).await).unwrap();
     // One question a region, in the order of their names.
     world.fault("DescribeInstances", "Unavailable", 1);
-    let judgement = Judgement::look(&world.ctx, &world.ec2, &[america, europe]).await.unwrap();
+    let judgement = Judgement::look(&world.ctx, world.ports(), &[america, europe]).await.unwrap();
     assert!(judgement.judge(america).await.is_ok());
     assert!(judgement.judge(europe).await.is_err());
     assert_eq!(world.worker(america).await.status, WorkerStatus::Stopping);

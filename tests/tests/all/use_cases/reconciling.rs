@@ -96,7 +96,7 @@ async fn ten_ticks_within_grace_launch_once_by_what_the_store_says() {
     for _ in 0..10 {
         world.pass(60);
         is_due(&world, id).await;
-        Judgement::look(&world.ctx, &world.ec2, &[id]).await.unwrap().judge(id).await.unwrap();
+        Judgement::look(&world.ctx, world.ports(), &[id]).await.unwrap().judge(id).await.unwrap();
         // What is begun is lost on its way, and nobody works on it.
         world.queue.take();
     }
@@ -249,8 +249,8 @@ async fn two_overlapping_ticks_begin_one_action() {
     world.cloud.kill(&world.instance(id).await).unwrap();
     world.deliver_events().await;
     is_due(&world, id).await;
-    let first = Judgement::look(&world.ctx, &world.ec2, &[id]).await.unwrap();
-    let second = Judgement::look(&world.ctx, &world.ec2, &[id]).await.unwrap();
+    let first = Judgement::look(&world.ctx, world.ports(), &[id]).await.unwrap();
+    let second = Judgement::look(&world.ctx, world.ports(), &[id]).await.unwrap();
     let (one, other) = futures::join!(first.judge(id), second.judge(id));
     assert!(one.is_ok() && other.is_ok());
     assert_eq!(begun(&world, id).await.len(), 1);
@@ -266,7 +266,7 @@ async fn a_wish_that_changes_while_it_is_judged_wins() {
     world.cloud.kill(&world.instance(id).await).unwrap();
     world.deliver_events().await;
     is_due(&world, id).await;
-    let judgement = Judgement::look(&world.ctx, &world.ec2, &[id]).await.unwrap();
+    let judgement = Judgement::look(&world.ctx, world.ports(), &[id]).await.unwrap();
     let terminate = terminate_worker(&world.ctx, &asked(), id).await.unwrap();
     judgement.judge(id).await.unwrap();
     assert_eq!(begun(&world, id).await, []);

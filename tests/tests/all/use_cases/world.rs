@@ -14,6 +14,7 @@ use app::use_cases::create_worker::{NewWorker, create_worker};
 use app::use_cases::discover_instances::discover_instances;
 use app::use_cases::dispatch_metrics::dispatch_metrics;
 use app::use_cases::dispatch_power::dispatch_power;
+use app::use_cases::evidence::Ec2Ports;
 use app::use_cases::record_instance_state::record_instance_state;
 use app::use_cases::run_operation::{run_import, run_operation};
 use app::{AppError, Context, Settings};
@@ -28,6 +29,7 @@ use super::ec2_view::Ec2View;
 use super::fake_cml::{FakeCml, FleetSecret};
 use super::mailbox::Mailbox;
 use super::test_table::TestTable;
+use crate::labs::world::ShakyFiles;
 
 /// Minutes that anything may take that is waited for.
 const MINUTES_AT_MOST: u32 = 150;
@@ -39,6 +41,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) cloud: SimulatedCloud,
     pub(super) ec2: Ec2View,
+    pub(super) files: ShakyFiles,
     pub(super) table: Arc<TestTable>,
     pub(super) queue: Arc<Mailbox>,
     pub(super) cml: FakeCml,
@@ -67,7 +70,12 @@ impl World {
         let ctx = Context::new(table.clone(), queue.clone(), clock.clone(), clock.clone(), random, settings);
         let ec2 = Ec2View::of(cloud.clone());
         let (metrics_due, failed) = (Mutex::new(start), Mutex::default());
-        Self { ctx, clock, cloud, ec2, table, queue, cml: FakeCml::default(), metrics_due, failed }
+        let (cml, files) = (FakeCml::default(), ShakyFiles::default());
+        Self { ctx, clock, cloud, ec2, files, table, queue, cml, metrics_due, failed }
+    }
+
+    pub(super) fn ports(&self) -> Ec2Ports<'_> {
+        Ec2Ports { ec2: &self.ec2, files: &self.files }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -139,7 +147,7 @@ impl World {
     async fn consume(&self, queue: Queue, body: &str) -> Result<(), AppError> {
         match queue {
             Queue::Operations => {
-                run_operation(&self.ctx, &self.ec2, RunOperation::read(body).unwrap().operation_id).await
+                run_operation(&self.ctx, self.ports(), RunOperation::read(body).unwrap().operation_id).await
             }
             Queue::Imports => run_import(&self.ctx, &self.ec2, RunOperation::read(body).unwrap().operation_id).await,
             Queue::MetricsAws => collect_aws(&self.ctx, &self.ec2, &self.cloud, &CollectAws::read(body).unwrap()).await,
@@ -159,7 +167,7 @@ impl World {
         let mut ids: Vec<_> = batch.iter().map(|(_, body)| ControlPower::read(body).unwrap().worker_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let judgement = Judgement::look(&self.ctx, &self.ec2, &ids).await;
+        let judgement = Judgement::look(&self.ctx, self.ports(), &ids).await;
         for id in ids {
             let judged = match &judgement {
                 Ok(judgement) => judgement.judge(id).await.is_ok(),
@@ -182,7 +190,7 @@ impl World {
     pub(super) async fn run(&self, id: OperationId) -> Result<(), AppError> {
         match Queue::of(&self.operation(id).await.task) {
             Queue::Imports => run_import(&self.ctx, &self.ec2, id).await,
-            _ => run_operation(&self.ctx, &self.ec2, id).await,
+            _ => run_operation(&self.ctx, self.ports(), id).await,
         }
     }
 

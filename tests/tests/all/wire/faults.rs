@@ -13,6 +13,7 @@ use app::testing::ManualClock;
 use app::use_cases::command::{Asked, IdempotencyKey};
 use app::use_cases::create_worker::{NewWorker, create_worker};
 use app::use_cases::dispatch_power::dispatch_power;
+use app::use_cases::evidence::Ec2Ports;
 use app::use_cases::run_operation::run_operation;
 use app::{Context, Settings};
 use aws::{DynamoTable, SqsQueues};
@@ -26,6 +27,7 @@ use super::ec2::{HOME, ec2_at, image, place, unique};
 use super::fault_proxy::{Fault, FaultProxy};
 use super::queues::TestQueue;
 use super::set_up;
+use crate::handlers::world::MemoryFiles;
 
 const REGION: &str = "us-east-1";
 /// The time of a function behind an endpoint, and of one behind a queue (`infra/functions`).
@@ -41,6 +43,7 @@ struct World {
     ctx: Context,
     clock: Arc<ManualClock>,
     ec2: AwsEc2,
+    files: MemoryFiles,
     dynamodb: FaultProxy,
     sqs: FaultProxy,
     ec2_proxy: FaultProxy,
@@ -64,17 +67,21 @@ impl World {
         settings.default_ami_name = name;
         let ctx = Context::new(table, Arc::new(queues), clock.clone(), clock.clone(), Arc::new(OsRandom), settings);
         let ec2 = ec2_at(&ec2_proxy.url, FixedRoles::default());
-        Self { ctx, clock, ec2, dynamodb, sqs, ec2_proxy, operations }
+        Self { ctx, clock, ec2, files: MemoryFiles::default(), dynamodb, sqs, ec2_proxy, operations }
     }
 
     async fn create(&self) -> Result<Operation, AppError> {
         create_worker(&self.ctx, &asked(), new_worker()).await
     }
 
+    fn ports(&self) -> Ec2Ports<'_> {
+        Ec2Ports { ec2: &self.ec2, files: &self.files }
+    }
+
     /// Runs the operation as its message would; in what time it did.
     async fn run(&self, operation: &Operation) -> Operation {
         let started = Instant::now();
-        run_operation(&self.ctx, &self.ec2, operation.id).await.unwrap();
+        run_operation(&self.ctx, self.ports(), operation.id).await.unwrap();
         assert!(started.elapsed() < QUEUE_TIME, "{:?}", started.elapsed());
         self.ctx.store.operation(operation.id).await.unwrap()
     }
@@ -228,12 +235,12 @@ async fn a_message_sent_twice_for_a_lost_answer_runs_its_operation_once() {
     let bodies = world.operations.take(2).await;
     assert_eq!(bodies, vec![RunOperation { operation_id: operation.id }.body(); 2]);
     // Both at once, and one after the other.
-    let [one, other] = [0, 1].map(|_| run_operation(&world.ctx, &world.ec2, operation.id));
+    let [one, other] = [0, 1].map(|_| run_operation(&world.ctx, world.ports(), operation.id));
     let (one, other) = futures::join!(one, other);
     one.unwrap();
     other.unwrap();
     world.succeeds(&operation).await;
-    run_operation(&world.ctx, &world.ec2, operation.id).await.unwrap();
+    run_operation(&world.ctx, world.ports(), operation.id).await.unwrap();
     assert_eq!((world.instances(&operation).await, world.workers().await), (1, 1));
 }
 

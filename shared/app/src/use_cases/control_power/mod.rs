@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use domain::instance::InstanceObservation;
 use domain::power::{Evidence, PowerDecision};
 use domain::reconcile::worker::{Policies, conditions, decide, drift};
-use domain::reconcile::{Action, ReconcileRecord};
+use domain::reconcile::{Action, DriftKind, ReconcileRecord};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
@@ -20,6 +20,7 @@ use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
 use self::act::{Acted, act};
 use super::change::{change, observe};
 use super::dispatch_power::power_message;
+use super::evidence::{Ec2Ports, Failed, keep_console_output, kept};
 use super::instance::{absence_is_credible, look};
 use super::lab_wishes::forget_worker;
 use crate::context::Context;
@@ -44,7 +45,7 @@ const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// The workers of a batch that are due, and what EC2 showed of them: read together, judged one by one.
 pub struct Judgement<'a> {
     ctx: &'a Context,
-    ec2: &'a dyn Ec2,
+    ports: Ec2Ports<'a>,
     seen: SeenByPlace,
     /// What is not judged yet; no worker where there is an orphan of a write that never happened.
     due: Mutex<BTreeMap<WorkerId, (PowerDue, Option<Worker>)>>,
@@ -55,15 +56,15 @@ impl<'a> Judgement<'a> {
     ///
     /// # Errors
     /// The table failed.
-    pub async fn look(ctx: &'a Context, ec2: &'a dyn Ec2, ids: &[WorkerId]) -> Result<Self, AppError> {
+    pub async fn look(ctx: &'a Context, ports: Ec2Ports<'a>, ids: &[WorkerId]) -> Result<Self, AppError> {
         let now = ctx.now();
         let mut workers = ctx.store.workers(ids).await?;
         // A worker without a due item, or due later, was judged by an earlier message.
         let due = ctx.store.powers(ids).await?.into_iter().filter(|due| due.due_at <= now);
         let due: BTreeMap<_, _> =
             due.map(|due| (due.worker_id, (due.clone(), workers.remove(&due.worker_id)))).collect();
-        let seen = look_by_place(ec2, due.values().filter_map(|(_, worker)| worker.as_ref())).await;
-        Ok(Self { ctx, ec2, seen, due: Mutex::new(due) })
+        let seen = look_by_place(ports.ec2, due.values().filter_map(|(_, worker)| worker.as_ref())).await;
+        Ok(Self { ctx, ports, seen, due: Mutex::new(due) })
     }
 
     /// Judges one of them, once: a second message that names it is done too.
@@ -74,7 +75,9 @@ impl<'a> Judgement<'a> {
         let due = self.due.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         match due {
             // All that may be done for a worker is in this future: too much for the stacks of those that wait for it.
-            Some((due, Some(worker))) => Box::pin(control_or_defer(self.ctx, self.ec2, worker, &due, &self.seen)).await,
+            Some((due, Some(worker))) => {
+                Box::pin(control_or_defer(self.ctx, self.ports, worker, &due, &self.seen)).await
+            }
             Some((_, None)) => self.ctx.store.drop_power(id).await,
             None => Ok(()),
         }
@@ -124,13 +127,13 @@ async fn look_by_place<'a>(ec2: &dyn Ec2, workers: impl Iterator<Item = &'a Work
 /// of what is due, before all others.
 async fn control_or_defer(
     ctx: &Context,
-    ec2: &dyn Ec2,
+    ports: Ec2Ports<'_>,
     worker: Worker,
     due: &PowerDue,
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
     // On the heap: it has many ways to go, and is large.
-    let result = Box::pin(control_one(ctx, ec2, worker, due, seen)).await;
+    let result = Box::pin(control_one(ctx, ports, worker, due, seen)).await;
     if result.is_err() {
         let later = PowerDue { version: due.version + 1, due_at: ctx.now() + JUDGE_AGAIN_AFTER, ..due.clone() };
         ctx.store.save_power(&later).await?;
@@ -140,12 +143,12 @@ async fn control_or_defer(
 
 async fn control_one(
     ctx: &Context,
-    ec2: &dyn Ec2,
+    ports: Ec2Ports<'_>,
     worker: Worker,
     due: &PowerDue,
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
-    let (worker, tags) = record_state(ctx, ec2, worker, seen).await?;
+    let (worker, tags) = record_state(ctx, ports.ec2, worker, seen).await?;
     if worker.status.is_final() {
         // Before it is judged for the last time: what fails here is done again.
         ctx.store.drop_labs(worker.id).await?;
@@ -194,7 +197,22 @@ async fn control_one(
         acted,
     };
     count(ctx, worker.id, counted).await;
+    document(ctx, ports, &worker, &due.record, &record).await;
     Ok(())
+}
+
+/// Keeps what the machine had to say when its host failed, once that was judged for the first time.
+async fn document(
+    ctx: &Context,
+    ports: Ec2Ports<'_>,
+    worker: &Worker,
+    before: &ReconcileRecord,
+    record: &ReconcileRecord,
+) {
+    let known = before.drift_of(DriftKind::HostFailure).is_some();
+    let Some(drift) = record.drift_of(DriftKind::HostFailure).filter(|_| !known) else { return };
+    let failed = Failed::by_drift(worker.id, drift);
+    kept(worker.id, keep_console_output(ctx, ports, worker, &failed).await);
 }
 
 /// Counting is for people who look at numbers: no judgement fails for it, and the next one counts anew.

@@ -3,6 +3,7 @@
 
 mod act_on_lab;
 mod back_up_lab;
+mod evidence;
 mod import_lab;
 mod license;
 mod notice;
@@ -11,11 +12,13 @@ mod retire;
 
 use async_trait::async_trait;
 use domain::OperationId;
+use domain::evidence::{Evidence, Wanted, wanted};
 use domain::operation::cml::{ImportLabTask, LabSource};
 use domain::operation::{Operation, Task};
 use domain::worker::Worker;
 
 use super::controller::{CmlPorts, NoWay, reach};
+use super::evidence::{Failed, kept};
 use super::import_lab::forget_topology;
 use super::lab_access::being_ended;
 use super::operation_run::{Progress, Steps, run};
@@ -97,6 +100,22 @@ impl Steps for AtController<'_> {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    async fn document(&self, ctx: &Context, operation: &Operation, failed: &Failed) -> Vec<Evidence> {
+        let Some(Wanted::Lab { lab, booting }) = wanted(operation) else { return vec![] };
+        let way = async {
+            let worker = ctx.store.worker(failed.worker_id).await?;
+            Ok::<_, AppError>(reach(ctx, self.0.secrets, &worker).await?.map(|way| (worker, way)))
+        };
+        match way.await {
+            Ok(Ok((worker, way))) => evidence::of_lab(ctx, self.0, &way, &worker, failed, (lab, booting)).await,
+            Ok(Err(no_way)) => {
+                tracing::info!(operation_id = %operation.id, why = no_way.message(), "no evidence can be had");
+                vec![]
+            }
+            Err(error) => kept(failed.worker_id, Err(error)).into_iter().collect(),
         }
     }
 }

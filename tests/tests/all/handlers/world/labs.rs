@@ -1,11 +1,13 @@
-//! A lab of the worker that runs, and a backup of it, as the fixture events name them.
+//! A lab of the worker that runs, a backup of it, and evidence of a failure, as the fixture events name them.
 
 use app::Context;
 use app::ports::Random;
 use app::testing::CountingRandom;
 use app::use_cases::backup_files::sha256_hex;
 use domain::backup::Backup;
+use domain::evidence::{Cause, EVIDENCE_KEPT_FOR, Evidence, EvidenceKind};
 use domain::lab::{Lab, LabLook, LabState};
+use domain::reconcile::DriftKind;
 use domain::{Actor, SignedDuration};
 
 use super::seed::WORKER;
@@ -21,6 +23,16 @@ pub(crate) const TOPOLOGY: &str = "lab:\n  title: BGP basics\n  version: 0.3.0\n
 /// Where the file of the backup is kept.
 pub(crate) fn file_key() -> String {
     domain::backup::file_key(BACKUP.parse().unwrap())
+}
+
+/// Evidence of a failure of the worker that runs.
+pub(in crate::handlers) const EVIDENCE: &str = "evd-01kjq8r3m6x9c2f5h7k0n4p8v3";
+/// What it says.
+pub(crate) const CONSOLE: &str = "[    2.000000] EXT4-fs error (device nvme0n1p1)\nadmin password: [masked]\n";
+
+/// Where it is kept.
+pub(crate) fn evidence_key() -> String {
+    domain::evidence::file_key(EVIDENCE.parse().unwrap())
 }
 
 /// What a new controller draws before the id of its first lab.
@@ -39,7 +51,7 @@ impl Random for LabRandom {
     }
 }
 
-/// Records both.
+/// Records all of them.
 pub(super) async fn seed(context: &Context) {
     let lab = Lab {
         id: LAB.parse().unwrap(),
@@ -77,4 +89,17 @@ pub(super) async fn seed(context: &Context) {
         expires_at: context.settings.backups.expiry(made_at),
     };
     context.store.save_backup(&backup).await.unwrap();
+    let evidence = Evidence {
+        id: EVIDENCE.parse().unwrap(),
+        worker_id: backup.worker_id,
+        kind: EvidenceKind::ConsoleOutput,
+        cause: Cause::Drift { kind: DriftKind::HostFailure, since: made_at },
+        lab_id: None,
+        node: None,
+        taken_at: made_at,
+        expires_at: made_at + EVIDENCE_KEPT_FOR,
+        size_bytes: CONSOLE.len() as u64,
+        truncated: false,
+    };
+    context.store.save_evidence(&evidence).await.unwrap();
 }
