@@ -17,8 +17,12 @@ use crate::world::World;
 /// How long EC2 lists a terminated instance. Source: EC2 user guide, "about an hour".
 const LISTED_AFTER_THE_END: Moment = HOUR;
 /// How long an address rests before somebody else gets it: longer than the product believes an address that
-/// no certificate vouches for (15 minutes).
-const ADDRESS_RESTS: Moment = 20 * MINUTE;
+/// no certificate vouches for (2 minutes), with what a list may lag behind (2 minutes) and what the calls take.
+const ADDRESS_RESTS: Moment = 6 * MINUTE;
+/// How long an instance is listed between two gaps: longer than two looks lie apart that miss it and count
+/// (`domain::worker::observe::MISSING_AGAIN_WITHIN`). Two gaps closer together, with no look between them, cannot be
+/// told from one.
+const LISTED_BETWEEN_GAPS: Moment = 8 * MINUTE;
 
 /// A machine.
 pub(crate) struct Machine {
@@ -231,17 +235,26 @@ impl Cloud {
         self.later(id, self.weather.stop_time(), InstanceState::Terminated, reason);
     }
 
-    /// It is not listed for a while, though it is there; at most once in two hours: two gaps with no look in between
-    /// cannot be told from one.
-    pub(crate) fn hide(&self, id: &InstanceId) {
+    /// It is not listed for a while, though it is there, and often not only once.
+    pub(crate) fn hide(self: &Arc<Self>, id: &InstanceId) {
         // Less than what the product waits between two looks that miss it.
         let (now, time) = (self.sim.now(), self.sim.pick(10 * SECOND, 4 * MINUTE));
-        let lately = |machine: &Machine| machine.unlisted.is_some_and(|(_, to)| now - to < 2 * HOUR);
+        let lately = |machine: &Machine| machine.unlisted.is_some_and(|(_, to)| now - to < LISTED_BETWEEN_GAPS);
         if self.machine(id, lately).unwrap_or(true) {
             return;
         }
         self.sim.note(|| format!("EC2 does not list {id} for {} s", time / SECOND));
         self.change(id, |machine| machine.unlisted = Some((now, now + time)));
+        if self.weather.is_bad() && self.sim.chance(0.5) {
+            let again = time + LISTED_BETWEEN_GAPS + self.sim.pick(0, 8 * MINUTE);
+            let (cloud, id, pause) = (Arc::downgrade(self), id.clone(), self.sim.pause(again));
+            self.sim.spawn(async move {
+                pause.await;
+                if let Some(cloud) = cloud.upgrade() {
+                    cloud.hide(&id);
+                }
+            });
+        }
     }
 
     fn later(self: &Arc<Self>, id: &InstanceId, time: Moment, to: InstanceState, reason: Reason) {

@@ -133,6 +133,12 @@ impl ControllerPark {
         }
     }
 
+    /// Since when a lab runs on it, the longest of them.
+    pub(crate) fn lab_runs_since(&self, id: &InstanceId) -> Option<Moment> {
+        let since = self.running_since(id)?;
+        self.with(id, |one| one.running(since).filter_map(|lab| lab.started_at).min())
+    }
+
     /// When it was used between two moments, if it was.
     pub(crate) fn used_between(&self, id: &InstanceId, from: Moment, to: Moment) -> Option<Moment> {
         self.with(id, |one| one.uses.iter().rev().find(|at| (from..to).contains(*at)).copied())

@@ -185,12 +185,17 @@ impl Table for Dynamo {
             return Ok(());
         }
         self.memory.transact(writes).await?;
+        let mut written = Vec::with_capacity(changed.len());
         for key in changed {
             let item = self.memory.get(&key).await?;
             if let Some(item) = &item {
                 self.monitor.written(item);
+                written.push(item.clone());
             }
             self.index(key, item);
+        }
+        if !self.sabotage.takes_records() {
+            self.monitor.transacted(&written);
         }
         let lost = self.weather.strikes(Fault::WriteAnswerLost);
         self.sim.call().await;

@@ -31,18 +31,25 @@ pub(crate) async fn meddle(world: Arc<World>) {
     }
 }
 
+/// The host of a machine that runs fails.
+pub(crate) fn host_fails(world: &World, id: &InstanceId, worker: &str) {
+    let Some(since) = world.cloud.machine(id, |machine| machine.running_since).flatten() else { return };
+    world.sim.note(|| format!("the host of {id} of {worker} fails"));
+    world.monitor.by_hand(worker, None);
+    world.monitor.host_failed(worker, world.sim.now() - since);
+    if world.sim.chance(0.5) {
+        world.cloud.terminate(id, BY_HOST);
+    } else {
+        world.cloud.stop(id, BY_HOST);
+    }
+}
+
 fn happen(world: &World, id: &InstanceId, worker: &str) {
     let Some(state) = world.cloud.machine(id, |machine| machine.shown.state) else { return };
     let running = state == InstanceState::Running;
     let strikes = |fault| world.weather.strikes(fault);
     if running && strikes(Fault::HostFailure) {
-        world.sim.note(|| format!("the host of {id} of {worker} fails"));
-        world.monitor.by_hand(worker, None);
-        if world.sim.chance(0.5) {
-            world.cloud.terminate(id, BY_HOST);
-        } else {
-            world.cloud.stop(id, BY_HOST);
-        }
+        host_fails(world, id, worker);
     } else if running && strikes(Fault::StoppedByHand) {
         world.sim.note(|| format!("somebody stops {id} of {worker} at EC2"));
         world.monitor.by_hand(worker, Some(Hand::Stopped));

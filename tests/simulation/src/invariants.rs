@@ -20,8 +20,12 @@ const READING_AGE: Moment = 7 * MINUTE;
 /// What nobody looked at for so long is not known, and may be counted to either side. Source: three rounds of
 /// collection, `PowerPolicy::reading_valid_for`.
 const UNKNOWN_FOR: Moment = 17 * MINUTE;
+/// How long an event may be on its way to the bus, in good weather. Source: `World::begin`, every five seconds.
+const PUBLISHED_WITHIN: Moment = MINUTE;
 /// How long what somebody did by hand is left so, and a little less. Source: `ReconcilePolicy::manual_change_hold`.
 const HAND_HOLDS: Moment = 12 * HOUR - 20 * MINUTE;
+/// How far `DescribeInstances` may lag behind, and a little more. Source: `ec2.rs`.
+const LISTS_LAG: Moment = 3 * MINUTE;
 /// How long what was done is awaited, and a little less. Source: `ReconcilePolicy::grace` of workers.
 const GRACE: Moment = 19 * MINUTE;
 /// How long an operation may take: one under way may still act after somebody did something by hand.
@@ -47,6 +51,10 @@ struct Known {
     awaited: Option<(&'static str, Moment)>,
     /// A person did something at EC2 that nobody has wished away since.
     by_hand: Option<(Hand, Moment)>,
+    /// Its host failed while it ran as wished, which nobody has told of since.
+    host_failed: bool,
+    /// It was started by hand, as far as the product tells, and nobody has wished anything since.
+    started_by_hand: bool,
 }
 
 /// What a person did at EC2.
@@ -60,7 +68,8 @@ pub(crate) enum Hand {
 struct Facts {
     violations: Vec<Violation>,
     workers: BTreeMap<String, Known>,
-    committed: BTreeSet<String>,
+    /// When each event was committed.
+    committed: BTreeMap<String, Moment>,
     published: BTreeSet<String>,
     /// Who is being judged.
     judging: BTreeSet<WorkerId>,
@@ -181,20 +190,26 @@ impl Monitor {
         let overwritten = {
             let mut facts = self.facts();
             facts.stream.push(item.clone());
-            !facts.committed.insert(event_id(item))
+            facts.committed.insert(event_id(item), self.sim.now()).is_some()
         };
         if overwritten {
             self.violated(Rule::NothingOverwritten, format!("event {} is written once more", event_id(item)));
         }
         let action = data.get("action").and_then(Value::as_str).unwrap_or_default();
         match kind.as_str() {
-            "worker.reconciled" => self.check_grace(&worker, action),
-            "worker.drifted" => self.facts().workers.entry(worker.clone()).or_default().awaited = None,
+            "worker.reconciled" => {
+                self.check_grace(&worker, action);
+                if action == "stop" {
+                    self.check_stop_of_what_was_started_by_hand(&worker);
+                }
+            }
+            "worker.drifted" => self.drifted(&worker, data.get("kind").and_then(Value::as_str).unwrap_or_default()),
             "worker.created" | "worker.desired_changed" => {
                 let now = self.sim.now();
                 let mut facts = self.facts();
                 let known = facts.workers.entry(worker.clone()).or_default();
                 known.awaited = Some((towards(&known.desired), now));
+                (known.host_failed, known.started_by_hand) = (false, false);
             }
             _ => {}
         }
@@ -210,6 +225,57 @@ impl Monitor {
         let idle = actor.get("name").and_then(Value::as_str) == Some("idle-shutdown");
         if idle && data.get("to").and_then(Value::as_str) == Some("stopped") {
             self.check_idle_stop(&worker);
+        }
+    }
+
+    /// The product tells of something that came of nobody's wish.
+    fn drifted(&self, worker: &str, kind: &str) {
+        let mistaken = {
+            let mut facts = self.facts();
+            let known = facts.workers.entry(worker.to_owned()).or_default();
+            known.awaited = None;
+            known.started_by_hand = kind == "started_by_hand";
+            let settled = matches!(kind, "host_failure" | "instance_gone");
+            known.host_failed &= !settled;
+            known.host_failed && matches!(kind, "stopped_by_hand" | "terminated_by_hand" | "launch_fault")
+        };
+        if mistaken {
+            self.violated(Rule::HostFailureTold, format!("the host of {worker} failed, which is told as {kind}"));
+        }
+    }
+
+    /// The host of a worker fails, which ran for so long.
+    pub(crate) fn host_failed(&self, worker: &str, ran_for: Moment) {
+        if let Some(known) = self.facts().workers.get_mut(worker) {
+            known.host_failed = known.desired == "running" && known.status == "running" && ran_for > LISTS_LAG;
+        }
+    }
+
+    /// What was written together.
+    pub(crate) fn transacted(&self, items: &[Item]) {
+        let event = |item: &&Item| item.sk.starts_with(EVENT_PREFIX) && text(item, "type") == "worker.desired_changed";
+        let Some(wish) = items.iter().find(event) else { return };
+        let (worker, number) = (text(wish, "worker_id"), wish.attributes.get("sequence"));
+        let record = items.iter().find(|item| item.sk == "DUE#power").and_then(|due| due.attributes.get("record"));
+        let seen_to = record.is_some_and(|record| {
+            let operation = record.get("last_action").and_then(|last| last.get("operation"));
+            record.get("wish") == number && operation.is_some_and(Value::is_string)
+        });
+        if !seen_to {
+            self.violated(Rule::WishSeenTo, format!("nothing sees to wish {number:?} of {worker}: {record:?}"));
+        }
+    }
+
+    /// What somebody started by hand is stopped by us: not while a lab runs on it, as far as a reading could tell.
+    fn check_stop_of_what_was_started_by_hand(&self, worker: &str) {
+        let Some(park) = self.park.get().and_then(Weak::upgrade) else { return };
+        let known = self.facts().workers.get(worker).cloned().unwrap_or_default();
+        let Some(instance) = known.instance.filter(|_| known.started_by_hand) else { return };
+        let Ok(instance) = instance.parse::<InstanceId>() else { return };
+        let now = self.sim.now();
+        if let Some(at) = park.lab_runs_since(&instance).filter(|at| now - at > UNKNOWN_FOR) {
+            let ago = (now - at) / MINUTE;
+            self.violated(Rule::NoStopInUse, format!("{worker}, started by hand, is stopped; a lab runs for {ago} min"));
         }
     }
 
@@ -300,6 +366,9 @@ impl Monitor {
             self.violated(Rule::OnlyAsWished, format!("{worker} is {done}, which is wanted {}", known.desired));
         }
         let holds = |(hand, at): &(Hand, Moment)| *hand == Hand::Terminated || now - at < HAND_HOLDS;
+        if known.host_failed && wants_running {
+            self.violated(Rule::HostFailureTold, format!("{worker} is {done} after its host failed; nobody was told"));
+        }
         if let Some((hand, at)) = known.by_hand.filter(|by_hand| wants_running && holds(by_hand)) {
             let ago = (now - at) / MINUTE;
             self.violated(Rule::HandRespected, format!("{worker} is {done} {ago} min after a person {hand:?} it"));
@@ -314,6 +383,7 @@ impl Monitor {
             let settled = known.user_wished.is_none_or(|at| now - at > OPERATION_TAKES);
             // What was asked for before is not awaited any more.
             known.awaited = None;
+            known.host_failed = false;
             known.by_hand = hand.filter(|_| known.desired == "running" && settled).map(|hand| (hand, now));
         }
     }
@@ -350,17 +420,18 @@ impl Monitor {
         let known = {
             let mut facts = self.facts();
             facts.published.insert(id.to_owned());
-            facts.committed.contains(id)
+            facts.committed.contains_key(id)
         };
         if !known {
             self.violated(Rule::EventsPublished, format!("{id} is published and was never committed"));
         }
     }
 
-    /// Events that nobody heard of.
+    /// Events that nobody heard of, though they had the time.
     pub(crate) fn unpublished(&self) -> Vec<String> {
-        let facts = self.facts();
-        facts.committed.difference(&facts.published).cloned().collect()
+        let (facts, now) = (self.facts(), self.sim.now());
+        let late = |(id, at): &(&String, &Moment)| now - **at > PUBLISHED_WITHIN && !facts.published.contains(*id);
+        facts.committed.iter().filter(late).map(|(id, _)| id.clone()).collect()
     }
 }
 

@@ -13,6 +13,10 @@ pub enum Rule {
     OnlyAsWished,
     /// Nothing is stopped for idleness that is in use, or that may not be.
     NoStopInUse,
+    /// A wish is written together with the operation that sees to it.
+    WishSeenTo,
+    /// What a host's failure did is told as that, and not taken for somebody's wish.
+    HostFailureTold,
     /// What is there is never called gone.
     NotGoneWhileThere,
     /// What a person did by hand is not undone before its time.

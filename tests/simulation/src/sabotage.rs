@@ -68,6 +68,11 @@ impl Sabotage {
         matches!(self, Self::OperationsUnseen | Self::NoGrace) && query.pk.starts_with("TARGET#")
     }
 
+    /// Whether the record of what was done for a wish is not kept as it was written.
+    pub(crate) fn takes_records(self) -> bool {
+        matches!(self, Self::OperationsUnseen | Self::NoGrace | Self::NoDueItems)
+    }
+
     /// The message as the queue gets it.
     pub(crate) fn message(self, message: Outgoing) -> Outgoing {
         if self == Self::NoGroups {

@@ -130,7 +130,10 @@ fn is_explained(due: &PowerDue) -> bool {
     due.decided.as_ref().is_some_and(|(_, decided)| match decided.action.name() {
         "ask" | "give_up" => true,
         // Somebody did it by hand, and it is left so for a stated time.
-        "wait" => decided.next_action_at.is_some() && decided.reason.contains("outside CML Cloud Manager"),
+        "wait" => {
+            let by_hand = decided.reason.contains("outside CML Cloud Manager");
+            by_hand && (decided.next_action_at.is_some() || decided.reason.contains("in use"))
+        }
         _ => false,
     })
 }

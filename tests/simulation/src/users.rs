@@ -14,11 +14,13 @@ use domain::lab::LabAction;
 use domain::operation::Operation;
 use domain::session::Person;
 use domain::worker::command::Update;
-use domain::worker::{DesiredState, ImageChoice, LaunchSpec};
+use domain::worker::{DesiredState, ImageChoice, LaunchSpec, Worker};
 use domain::{Actor, InstanceId, Role, WorkerId};
 
 use crate::controllers::PERSON;
 use crate::executor::{HOUR, MINUTE, Moment, SECOND};
+use crate::faults::Fault;
+use crate::hands::host_fails;
 use crate::world::{ACCOUNT, World};
 
 /// How long a request may take. Source: `app::context::REQUEST_TIME_LIMIT`.
@@ -178,6 +180,12 @@ async fn act(world: &Arc<World>, id: WorkerId) {
             if world.sim.chance(0.5) {
                 world.sim.pause(second).await;
                 stop(world, id).await;
+            } else if world.weather.strikes(Fault::HostFailure) {
+                // While what they wished first may still take effect.
+                world.sim.pause(second).await;
+                if let Ok(Worker { instance: Some(instance), .. }) = world.truth().worker(id).await {
+                    host_fails(world, &instance.id, &id.to_string());
+                }
             }
         }
         11 => {

@@ -70,6 +70,9 @@ pub struct PowerDue {
     /// The stretch of idleness, by its begin, that people in CML were told of last: the notice is there until it is
     /// taken away, also after the stop and the next start.
     pub told_of: Option<Timestamp>,
+    /// When EC2 was asked that last showed, in a judgement, its instance running: since then it has the address that
+    /// is recorded.
+    pub shown_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +91,7 @@ struct PowerRecord {
     #[serde(default)]
     record: RecordItem,
     told_of: Option<Timestamp>,
+    shown_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +131,7 @@ pub(super) fn power_item(due: &PowerDue) -> Item {
         judgement: due.judgement,
         record: RecordItem::from(&due.record),
         told_of: due.told_of,
+        shown_at: due.shown_at,
     };
     let item = item(keys::worker_due(due.worker_id), DueKind::Power, &id, due.due_at, &record);
     Item { version: Some(due.version), ..item }
@@ -161,6 +166,7 @@ pub(super) fn read_power(item: &Item) -> Result<PowerDue, AppError> {
         decided,
         record: record.record.into(),
         told_of: record.told_of,
+        shown_at: record.shown_at,
     })
 }
 
@@ -197,6 +203,7 @@ impl PowerDue {
             decided: None,
             record: ReconcileRecord::default(),
             told_of: None,
+            shown_at: None,
         };
         let before = before.unwrap_or(fresh);
         // A message is told from another by its time: one that was judged in this very moment has had its own.

@@ -38,7 +38,7 @@ fn compact(value: &mut Value) {
 /// The record of an item. Unknown attributes are ignored and absent ones take their defaults, so
 /// that items of older and newer versions still load.
 pub(super) fn read<T: DeserializeOwned>(item: &Item) -> Result<T, AppError> {
-    serde_json::from_value(Value::Object(item.attributes.clone())).map_err(|error| corrupt(item, &error))
+    T::deserialize(&item.attributes).map_err(|error| corrupt(item, &error))
 }
 
 /// An item that cannot be read; for the log.

@@ -106,7 +106,8 @@ async fn record_states(
 
 async fn record_state(ctx: &Context, worker: &Worker, shown: Seen<'_>) -> Result<Worker, AppError> {
     let after = observe(ctx, worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await?;
-    if after.status != worker.status {
+    // What was missed is looked at again soon.
+    if after.status != worker.status || after.missing_since != worker.missing_since {
         hurry(ctx, after.id).await?;
     }
     Ok(after)

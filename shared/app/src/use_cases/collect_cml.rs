@@ -56,6 +56,10 @@ async fn collect_one(ctx: &Context, cml: &dyn Cml, secrets: &dyn Secrets, worker
         }
     };
     let worker = pin(ctx, worker, &contact.certificate_sha256).await?;
+    if worker.endpoint(addresses).as_deref() != Some(&target.endpoint) {
+        // It was stopped or moved while it was asked: whoever answered may not be it.
+        return Ok(());
+    }
     target.certificate_sha256.clone_from(&worker.certificate_sha256);
     let information = contact.information;
     let before = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
@@ -70,11 +74,14 @@ async fn pin(ctx: &Context, worker: Worker, sha256: &str) -> Result<Worker, AppE
     if worker.certificate_sha256.is_some() {
         return Ok(worker);
     }
+    let (before, addresses) = (&worker, ctx.settings.cml_address);
     change(ctx, worker.id, &Actor::metrics(), |worker| {
-        Ok(match worker.certificate_sha256 {
-            Some(_) => vec![],
-            None => vec![WorkerEvent::CertificatePinned { sha256: sha256.to_owned() }],
-        })
+        // Of this very run: after another start somebody else may have the address that answered.
+        let same = worker.endpoint(addresses) == before.endpoint(addresses)
+            && worker.running_since == before.running_since
+            && worker.certificate_sha256.is_none();
+        let pinned = WorkerEvent::CertificatePinned { sha256: sha256.to_owned() };
+        Ok(if same { vec![pinned] } else { vec![] })
     })
     .await
 }

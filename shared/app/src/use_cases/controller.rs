@@ -9,10 +9,12 @@ use crate::context::Context;
 use crate::error::{AppError, PortError};
 use crate::ports::{CmlAccess, CmlError, CmlErrorKind, CmlLogins, CmlTarget, Controllers, Files, Secrets};
 use crate::settings::FLEET_CREDENTIALS_REF;
-use crate::store::AwsReadings;
+use crate::store::{AwsReadings, PowerDue};
 
-/// How long an address may be believed while no certificate is recorded.
-const UNPINNED_ADDRESS_VALID_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// How long an address that EC2 told may be believed at a first contact, which nothing but the address leads to the
+/// right controller: as long as it takes a judgement to look at EC2 and a message to come. This zone has no way to
+/// EC2 itself.
+const FIRST_CONTACT_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 /// What to do about a controller that does not take our credentials, or not for this.
 pub const CREDENTIALS_HINT: &str = "Set credentials of a CML administrator that it takes: PUT \
     /api/workers/{worker_id}/cml-credentials, or PUT /api/cml-credentials for all workers without their own.";
@@ -106,13 +108,13 @@ pub async fn reach(ctx: &Context, secrets: &dyn Secrets, worker: &Worker) -> Res
     let Some(endpoint) = worker.endpoint(addresses) else {
         return Ok(Err(NoWay::NoContact(addresses.missing().into())));
     };
-    if let Err(why) = may_be_asked(ctx, worker, &endpoint, ctx.now()).await? {
-        return Ok(Err(NoWay::NotYet(why)));
-    }
     let Some(certificate) = worker.certificate_sha256.clone() else {
         let what = "the first contact with the controller, which records its certificate";
         return Ok(Err(NoWay::NoContact(what.into())));
     };
+    if let Err(why) = may_be_asked(ctx, worker, &endpoint, ctx.now()).await? {
+        return Ok(Err(NoWay::NotYet(why)));
+    }
     let reference = worker.cml_credentials_ref.as_deref().unwrap_or(FLEET_CREDENTIALS_REF);
     let Some(credentials) = secrets.cml_credentials(reference).await.map_err(AppError::Unavailable)? else {
         return Ok(Err(NoWay::Closed(format!("There are no CML credentials {reference:?}; set them first."))));
@@ -138,8 +140,8 @@ pub(super) fn failed_call(ctx: &Context, error: &CmlError) -> Progress {
     Progress::Failed(code.into(), error.message.clone())
 }
 
-/// Whether the address may be asked at all: one that EC2 told must be fresh, and one that an admin
-/// set must not lead inside.
+/// Whether the address may be asked at all: one that EC2 told must be fresh, before the first contact just told, and
+/// one that an admin set must not lead inside.
 ///
 /// # Errors
 /// The table failed.
@@ -153,12 +155,11 @@ pub(super) async fn may_be_asked(
         let checked = check_endpoint(endpoint, ctx.settings.allow_loopback_controllers);
         return Ok(checked.map_err(|error| error.to_string()));
     }
-    // An address that EC2 told longer ago may be somebody else's by now. Before the first contact
-    // nothing else would tell, so then it must be fresher still.
-    let valid_for = match worker.certificate_sha256 {
-        Some(_) => ctx.settings.power.reading_valid_for(),
-        None => ctx.settings.power.reading_valid_for().min(UNPINNED_ADDRESS_VALID_FOR),
-    };
+    if awaits_first_contact(worker) {
+        return first_contact(ctx, worker, now).await;
+    }
+    // An address that EC2 told longer ago may be somebody else's by now; until then the certificate vouches for it.
+    let valid_for = ctx.settings.power.reading_valid_for();
     let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= valid_for);
     // The start and the import read it themselves.
     if fresh(worker.running_since) || (worker.imported && fresh(Some(worker.created_at))) {
@@ -170,4 +171,28 @@ pub(super) async fn may_be_asked(
     } else {
         Err("The address was not read from EC2 recently; it may be somebody else's by now.".into())
     })
+}
+
+/// It runs, and nobody was in contact with its controller yet: only the address that EC2 tells leads there.
+pub(super) fn awaits_first_contact(worker: &Worker) -> bool {
+    worker.status == WorkerStatus::Running && worker.certificate_sha256.is_none() && worker.cml_endpoint.is_none()
+}
+
+/// Whether EC2 has just told the address. If not, it is asked: the worker is judged at the next tick, and its first
+/// contact is tried again right after.
+async fn first_contact(ctx: &Context, worker: &Worker, now: Timestamp) -> Result<Result<(), String>, AppError> {
+    let fresh = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) <= FIRST_CONTACT_WITHIN);
+    let due = ctx.store.power(worker.id).await?;
+    if fresh(Some(worker.status_since)) || fresh(due.as_ref().and_then(|due| due.shown_at)) {
+        return Ok(Ok(()));
+    }
+    let aws = ctx.store.latest::<AwsReadings>(worker.id).await?.unwrap_or_default();
+    if fresh(aws.ec2_at) {
+        return Ok(Ok(()));
+    }
+    if due.as_ref().is_none_or(|due| due.due_at > now) {
+        // Not sent: the private network has no way to the queue, and the tick is near.
+        ctx.store.save_power(&PowerDue::hurried(worker.id, due, now)).await?;
+    }
+    Ok(Err("Before the first contact with its controller its address is read from EC2 once more.".into()))
 }

@@ -76,8 +76,13 @@ impl ReconcileRecord {
             Task::TerminateWorker => Action::Terminate,
             _ => return self,
         };
-        let last_action = Some(LastAction { action, at: operation.requested_at, operation: Some(operation.id) });
-        Self { last_action, ..self }
+        self.awaits(action, operation.id, operation.requested_at)
+    }
+
+    /// Notes that this operation sees to the wish since `at`: no attempt of ours, and awaited like one.
+    #[must_use]
+    pub fn awaits(self, action: Action, operation: OperationId, at: Timestamp) -> Self {
+        Self { last_action: Some(LastAction { action, at, operation: Some(operation) }), ..self }
     }
 
     /// Counts how an operation ended, once. One that others overtook, a brake, or

@@ -48,6 +48,18 @@ fn two_attempts_are_free_and_then_the_wait_doubles_up_to_its_cap() {
 }
 
 #[test]
+fn an_operation_that_takes_over_a_wish_is_awaited_and_is_no_attempt_and_its_end_counts() {
+    let begun_for_another_wish = operation(Task::TerminateWorker, 1);
+    let policy = ReconcilePolicy::workers();
+    let record = ReconcileRecord::default().for_wish(9).awaits(Action::Terminate, begun_for_another_wish.id, at(90));
+    assert_eq!((record.attempts, record.grace_until(None, &policy)), (0, Some(at(90) + policy.grace)));
+    assert_eq!(record.last_action.and_then(|last| last.operation), Some(begun_for_another_wish.id));
+    let mut failed = begun_for_another_wish;
+    failed.fail("UnauthorizedOperation", "words", at(95));
+    assert!(record.outcome(&failed).failed_for_good().is_some());
+}
+
+#[test]
 fn another_wish_begins_anew_and_the_same_one_does_not() {
     let last = operation(Task::StartWorker, 1);
     let record = ReconcileRecord::default().for_wish(3).acted(Action::Start, Some(last.id), at(1));

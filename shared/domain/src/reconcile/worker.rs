@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Action, ConditionKind, Decision, Drift, DriftKind, ReconcilePolicy, ReconcileRecord, minute};
 use crate::power::{self, Evidence, PowerDecision, PowerPolicy};
+use crate::worker::observe::MISSING_AGAIN_AFTER;
 use crate::worker::{Departure, DesiredState, Worker, WorkerStatus};
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,11 +30,15 @@ pub fn decide(
     now: Timestamp,
 ) -> PowerDecision {
     let case = Case { worker, evidence, record, policies, policy: policies.reconcile, now };
-    match worker.desired {
+    let judged = match worker.desired {
         DesiredState::Running => case.wanted_running(),
         DesiredState::Stopped => case.wanted_stopped(),
         DesiredState::Terminated => case.wanted_gone(),
-    }
+    };
+    // What EC2 did not list is looked at again as soon as a second empty answer counts.
+    let again = worker.missing_since.map(|since| since + MISSING_AGAIN_AFTER).filter(|at| *at > now);
+    let next_check_at = again.map_or(judged.next_check_at, |at| judged.next_check_at.min(at));
+    PowerDecision { next_check_at, ..judged }
 }
 
 struct Case<'a> {
@@ -197,12 +202,19 @@ impl Case<'_> {
                 ..judged
             };
         }
+        // What was read before this start, or long ago, says nothing of who uses it now.
         let fresh = self.now - self.policies.power.reading_valid_for();
+        let fresh = self.worker.running_since.map_or(fresh, |since| fresh.max(since));
         let nodes = self.evidence.running_nodes.filter(|_| self.evidence.read_at.is_some_and(|at| at >= fresh));
-        match (nodes, self.evidence.work.under_way) {
-            (Some(nodes), _) if nodes > 0 => self.wait(format!("{started}, and is in use: nodes that run: {nodes}.")),
-            (_, Some(kind)) => self.wait(format!("{started}, and is in use: {kind} is under way.")),
-            _ => self.attempt(Action::Stop, &format!("{started}, and was left so for {}.", self.hold())),
+        match (self.evidence.work.under_way, nodes) {
+            (Some(kind), _) => self.wait(format!("{started}, and is in use: {kind} is under way.")),
+            (None, Some(0)) => self.attempt(Action::Stop, &format!("{started}, and was left so for {}.", self.hold())),
+            (None, Some(nodes)) => self.wait(format!("{started}, and is in use: nodes that run: {nodes}.")),
+            (None, None) => self.wait(format!(
+                "{started}, and was left so for {}. CML does not tell whether it is in use, so it is left until it \
+                 does, or until somebody stops it.",
+                self.hold()
+            )),
         }
     }
 

@@ -9,6 +9,33 @@ use jiff::{SignedDuration, Timestamp};
 /// The second empty answer counts only this long after the first: `DescribeInstances` lags behind
 /// a launch by seconds, and in a bad hour by minutes. Source: EC2 API reference, "Eventual consistency".
 pub const MISSING_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// And only this long after it: two that lie further apart may be two gaps in EC2's lists, with the instance listed
+/// between them while nobody looked. What was missed is looked at again as soon as that counts
+/// (`reconcile::worker::decide`); that leaves three ticks of a minute for a look that is late or fails.
+pub const MISSING_AGAIN_WITHIN: SignedDuration = SignedDuration::from_mins(8);
+
+/// What one more empty answer tells of an instance that was, or was not, missed before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// It is the first of which anything is known, or the one before was too long ago: look again.
+    First,
+    /// It comes too soon after the first to tell more.
+    TooSoon,
+    /// It is the second: the instance is not there.
+    Second,
+}
+
+impl Miss {
+    /// What an empty answer tells `now`, if one was given first at `since`.
+    #[must_use]
+    pub fn of(since: Option<Timestamp>, now: Timestamp) -> Self {
+        match since.map(|since| now.duration_since(since)) {
+            Some(ago) if ago < MISSING_AGAIN_AFTER => Self::TooSoon,
+            Some(ago) if ago <= MISSING_AGAIN_WITHIN => Self::Second,
+            _ => Self::First,
+        }
+    }
+}
 
 /// What EC2 answered when asked for a worker's instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +107,10 @@ fn absent(worker: &Worker, now: Timestamp) -> Vec<WorkerEvent> {
     if worker.status == WorkerStatus::Failed && worker.desired != DesiredState::Terminated {
         return vec![];
     }
-    let Some(since) = worker.missing_since else { return vec![WorkerEvent::InstanceMissing] };
-    if now.duration_since(since) < MISSING_AGAIN_AFTER {
-        return vec![];
+    match Miss::of(worker.missing_since, now) {
+        Miss::First => return vec![WorkerEvent::InstanceMissing],
+        Miss::TooSoon => return vec![],
+        Miss::Second => {}
     }
     if worker.instance.is_none() && worker.desired == DesiredState::Stopped {
         return vec![WorkerEvent::StatusChanged {
@@ -167,10 +195,14 @@ fn unwished(
         (_, WorkerStatus::Stopped) if from == WorkerStatus::Stopping => return None,
         (_, WorkerStatus::Terminated) if from == WorkerStatus::Terminating => return None,
         (DesiredState::Running, WorkerStatus::Stopping | WorkerStatus::Stopped) => {
-            if worker.wish.may_be_overtaken(DesiredState::Stopped, now) {
+            // A call of ours never gives EC2's own reason.
+            if lost_to_host(seen) {
+                DriftKind::HostFailure
+            } else if worker.wish.may_be_overtaken(DesiredState::Stopped, now) {
                 return None;
+            } else {
+                DriftKind::StoppedByHand
             }
-            if lost_to_host(seen) { DriftKind::HostFailure } else { DriftKind::StoppedByHand }
         }
         (DesiredState::Running | DesiredState::Stopped, WorkerStatus::Terminating | WorkerStatus::Terminated) => {
             if lost_to_host(seen) {

@@ -9,7 +9,7 @@ mod tags;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::instance::InstanceObservation;
+use domain::instance::{InstanceObservation, InstanceState};
 use domain::power::{Evidence, PowerDecision};
 use domain::reconcile::worker::{Policies, conditions, decide, drift};
 use domain::reconcile::{Action, DriftKind, ReconcileRecord};
@@ -19,6 +19,7 @@ use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
 
 use self::act::{Acted, act};
 use super::change::{change, observe};
+use super::controller::awaits_first_contact;
 use super::dispatch_power::power_message;
 use super::evidence::{Ec2Ports, Failed, keep_console_output, kept};
 use super::instance::{absence_is_credible, look};
@@ -34,6 +35,7 @@ type SeenByPlace = BTreeMap<Place, Result<PlaceSeen, Ec2Error>>;
 
 /// What EC2 answered of one place.
 struct PlaceSeen {
+    asked_at: Timestamp,
     found: BTreeMap<InstanceId, InstanceObservation>,
     /// Whether what it does not list may be believed to be gone.
     credible: bool,
@@ -63,7 +65,7 @@ impl<'a> Judgement<'a> {
         let due = ctx.store.powers(ids).await?.into_iter().filter(|due| due.due_at <= now);
         let due: BTreeMap<_, _> =
             due.map(|due| (due.worker_id, (due.clone(), workers.remove(&due.worker_id)))).collect();
-        let seen = look_by_place(ports.ec2, due.values().filter_map(|(_, worker)| worker.as_ref())).await;
+        let seen = look_by_place(ports.ec2, now, due.values().filter_map(|(_, worker)| worker.as_ref())).await;
         Ok(Self { ctx, ports, seen, due: Mutex::new(due) })
     }
 
@@ -104,7 +106,11 @@ pub(super) async fn hurry(ctx: &Context, id: WorkerId) -> Result<(), AppError> {
 }
 
 /// One `DescribeInstances` a place, however many workers, all places at the same time.
-async fn look_by_place<'a>(ec2: &dyn Ec2, workers: impl Iterator<Item = &'a Worker>) -> SeenByPlace {
+async fn look_by_place<'a>(
+    ec2: &dyn Ec2,
+    now: Timestamp,
+    workers: impl Iterator<Item = &'a Worker>,
+) -> SeenByPlace {
     let mut ids: BTreeMap<Place, Vec<InstanceId>> = BTreeMap::new();
     for worker in workers {
         // Of what is gone there is nothing to see any more.
@@ -116,7 +122,7 @@ async fn look_by_place<'a>(ec2: &dyn Ec2, workers: impl Iterator<Item = &'a Work
         let asked = ids.len();
         let found = ec2.describe(&place, &InstanceFilter::Ids(ids)).await.map(|all| {
             let found: BTreeMap<_, _> = all.into_iter().map(|one| (one.id.clone(), one)).collect();
-            PlaceSeen { credible: absence_is_credible(asked, &found.keys().collect()), found }
+            PlaceSeen { asked_at: now, credible: absence_is_credible(asked, &found.keys().collect()), found }
         });
         (place, found)
     });
@@ -148,7 +154,9 @@ async fn control_one(
     due: &PowerDue,
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
-    let (worker, tags) = record_state(ctx, ports.ec2, worker, seen).await?;
+    let Recorded { worker, tags, shown_at } = record_state(ctx, ports.ec2, worker, seen).await?;
+    // Of what is judged below, too, when the address was seen is kept.
+    let due = &PowerDue { shown_at: shown_at.or(due.shown_at), ..due.clone() };
     if worker.status.is_final() {
         // Before it is judged for the last time: what fails here is done again.
         ctx.store.drop_labs(worker.id).await?;
@@ -181,6 +189,14 @@ async fn control_one(
             (decision, Some((action.name().to_owned(), now)))
         }
     };
+    if shown_at.is_some() && awaits_first_contact(&worker) {
+        // Its address was just read from EC2, which is what the first contact waits for. What is lost is asked for
+        // by the metrics.
+        let message = CollectCml { worker_ids: vec![worker.id] }.outgoing();
+        if let Err(error) = ctx.queues.send(Queue::MetricsCml, vec![message]).await {
+            tracing::warn!(worker_id = %worker.id, %error, "its first contact is left to the metrics");
+        }
+    }
     if acted.is_none()
         && let Err(error) = tags::heal(ctx, &worker, &record, now).await
     {
@@ -264,6 +280,7 @@ fn judged(
         decided: Some((now, decision.clone())),
         record,
         told_of,
+        shown_at: due.shown_at,
     }
 }
 
@@ -278,42 +295,58 @@ async fn say(ctx: &Context, worker: &Worker, decision: &PowerDecision) -> Result
     Ok(())
 }
 
+/// A worker after a look at EC2.
+struct Recorded {
+    worker: Worker,
+    /// The tags of its instance, where it was seen.
+    tags: Option<BTreeMap<String, String>>,
+    /// When EC2 was asked, if it showed the instance running.
+    shown_at: Option<Timestamp>,
+}
+
 /// Records what EC2 shows; the sweep that heals what events missed. An instance that a launch made
 /// and nobody saw is found by its tag.
-/// Its tags, too, where they were seen.
 async fn record_state(
     ctx: &Context,
     ec2: &dyn Ec2,
     worker: Worker,
     seen: &SeenByPlace,
-) -> Result<(Worker, Option<BTreeMap<String, String>>), AppError> {
+) -> Result<Recorded, AppError> {
+    let not_seen = |worker| Recorded { worker, tags: None, shown_at: None };
     if worker.status.is_final() {
-        return Ok((worker, None));
+        return Ok(not_seen(worker));
     }
-    let by_tag;
+    let (by_tag, asked_at);
     let shown = match &worker.instance {
         None if worker.launch_number > 0 => {
+            asked_at = ctx.now();
             by_tag = look(ec2, &worker).await?;
             by_tag.as_ref().map_or(Seen::Absent, Seen::Present)
         }
-        None => return Ok((worker, None)),
+        None => return Ok(not_seen(worker)),
         Some(facts) => match seen.get(&worker.place) {
-            Some(Ok(place)) => match place.found.get(&facts.id) {
-                Some(one) => Seen::Present(one),
-                None if place.credible => Seen::Absent,
-                None => {
-                    tracing::error!(place = %worker.place, "EC2 lists none of the known instances; not believed");
-                    return Ok((worker, None));
+            Some(Ok(place)) => {
+                asked_at = place.asked_at;
+                match place.found.get(&facts.id) {
+                    Some(one) => Seen::Present(one),
+                    None if place.credible => Seen::Absent,
+                    None => {
+                        tracing::error!(place = %worker.place, "EC2 lists none of the known instances; not believed");
+                        return Ok(not_seen(worker));
+                    }
                 }
-            },
+            }
             Some(Err(error)) => return Err(error.clone().into()),
-            None => return Ok((worker, None)),
+            None => return Ok(not_seen(worker)),
         },
     };
-    let tags = match shown {
-        Seen::Present(one) => Some(one.tags.clone()),
-        Seen::Absent => None,
+    let (tags, shown_at) = match shown {
+        Seen::Present(one) => {
+            let runs = one.state == InstanceState::Running;
+            (Some(one.tags.clone()), runs.then_some(asked_at))
+        }
+        Seen::Absent => (None, None),
     };
     let worker = observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, shown, ctx.now())).await?;
-    Ok((worker, tags))
+    Ok(Recorded { worker, tags, shown_at })
 }

@@ -4,13 +4,15 @@ mod steps;
 
 use domain::operation::retire::{RetireStep, RetireTask};
 use domain::operation::{Operation, OperationResult, Task};
-use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::command};
-use domain::{SignedDuration, Timestamp};
+use domain::reconcile::Action;
+use domain::worker::{Change, Command, DesiredState, Worker, WorkerStatus, command::command};
+use domain::{SignedDuration, Timestamp, WorkerId};
 
 use super::notice;
 use crate::context::Context;
 use crate::error::AppError;
-use crate::use_cases::change::change;
+use crate::store::{Commit, CommitError, PowerDue};
+use crate::use_cases::command::into_app_error;
 use crate::use_cases::controller::{CmlPorts, NoWay, reach};
 use crate::use_cases::operation_run::{Progress, frozen, keep};
 use crate::use_cases::retire_worker::{has_answered, nothing_to_save};
@@ -23,6 +25,8 @@ const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// So long after its start, or after its end was asked for, a machine of ours whose CML never answered is given up:
 /// bare metal has CML up in 10 minutes, and metrics are read every 5.
 const FIRST_CONTACT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
+/// How often the wish is written anew when others change the same worker.
+const ATTEMPTS: usize = 5;
 /// The notice's headline.
 const NOTICE: &str = "This worker is about to be terminated";
 /// What helps where a step cannot be done.
@@ -194,15 +198,39 @@ async fn hand_over(
     worker: &Worker,
     task: &RetireTask,
 ) -> Result<Progress, AppError> {
-    let wish = Command::Want { desired: DesiredState::Terminated, reason: task.reason.clone() };
-    change(ctx, worker.id, &operation.requested_by, |worker| {
-        if worker.status.is_final() { Ok(vec![]) } else { Ok(command(worker, &wish)?) }
-    })
-    .await?;
+    wish_gone(ctx, operation, worker.id, &task.reason).await?;
     operation.task = Task::TerminateWorker;
     // However long saving took, the instance has the time that instances have.
     operation.expires_at = operation.expires_at.max(ctx.now() + operation.task.time_allowed());
     Ok(Progress::Waiting("EC2 to terminate it".into(), ctx.now()))
+}
+
+/// Wishes the worker gone, and notes in the record of that wish that this operation sees to it: what comes of it is
+/// counted for the wish, and nothing else is begun for it.
+async fn wish_gone(ctx: &Context, operation: &Operation, id: WorkerId, reason: &str) -> Result<(), AppError> {
+    let wish = Command::Want { desired: DesiredState::Terminated, reason: reason.into() };
+    for _ in 0..ATTEMPTS {
+        let worker = ctx.store.worker(id).await?;
+        if worker.status.is_final() {
+            return Ok(());
+        }
+        let now = ctx.now();
+        let change = Change::of(&worker, command(&worker, &wish)?, operation.requested_by.clone(), now);
+        let number = change.as_ref().map_or(&worker, |change| &change.worker).wish.number;
+        let due = PowerDue::hurried(id, ctx.store.power(id).await?, now);
+        let record = due.record.clone().for_wish(number).awaits(Action::Terminate, operation.id, now);
+        let commit = Commit {
+            unchanged: change.is_none().then_some((id, worker.version)),
+            change,
+            power: Some(due.with_record(record)),
+            ..Commit::default()
+        };
+        match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
+            Err(CommitError::WorkerChanged | CommitError::Contended) => {}
+            other => return other.map_err(into_app_error),
+        }
+    }
+    Err(AppError::Busy(id))
 }
 
 /// It ended without the worker's end: people in CML are told no longer, as far as that can be done, and whoever

@@ -264,13 +264,32 @@ fn a_worker_in_use_is_not_stopped_when_the_hold_of_a_start_by_hand_is_over() {
     };
     assert_eq!(judged(2, 13 * HOUR - 1, 13), Action::Wait);
     assert_eq!(judged(0, 13 * HOUR - 1, 13), Action::Stop);
-    // What was read long ago says nothing.
-    assert_eq!(judged(2, 12 * HOUR, 13), Action::Stop);
+    // What was read long ago says nothing, and unknown is never idle.
+    assert_eq!(judged(2, 12 * HOUR, 13), Action::Wait);
+    assert_eq!(judged(0, 12 * HOUR, 13), Action::Wait);
+    let unknown = judge(&by_hand, &Evidence::default(), &ReconcileRecord::default(), at(13 * HOUR));
+    assert_eq!(unknown.action, Action::Wait);
+    assert!(unknown.reason.contains("CML does not tell whether it is in use"), "{}", unknown.reason);
+    // Nor does what was read of the run before.
+    let again = Worker { running_since: Some(at(13 * HOUR - 5)), ..by_hand.clone() };
+    let before = Evidence { read_at: Some(at(13 * HOUR - 6)), running_nodes: Some(0), ..Evidence::default() };
+    assert_eq!(judge(&again, &before, &ReconcileRecord::default(), at(13 * HOUR)).action, Action::Wait);
     let work = Work { under_way: Some("back_up_lab"), ..Work::default() };
     let saving = Evidence { work, ..Evidence::default() };
     let decision = judge(&by_hand, &saving, &ReconcileRecord::default(), at(13 * HOUR));
     assert_eq!(decision.action, Action::Wait);
     assert!(decision.reason.ends_with("is in use: back_up_lab is under way."), "{}", decision.reason);
+}
+
+#[test]
+fn what_was_missed_once_is_looked_at_again_as_soon_as_a_second_miss_counts() {
+    for (name, worker) in DesiredState::ALL.into_iter().flat_map(workers) {
+        let missed = Worker { missing_since: Some(at(9)), ..worker };
+        let next = judge(&missed, &Evidence::default(), &ReconcileRecord::default(), at(10)).next_check_at;
+        assert!(next <= at(9) + MISSING_AGAIN_AFTER, "{name}: {next}");
+        let late = judge(&missed, &Evidence::default(), &ReconcileRecord::default(), at(60)).next_check_at;
+        assert!(late > at(60), "{name}: {late}");
+    }
 }
 
 #[test]

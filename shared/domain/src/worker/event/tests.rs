@@ -3,7 +3,7 @@ use crate::fixture::{ada, at, draft, instance, instance_id};
 use crate::instance::{InstanceObservation, InstanceState};
 use crate::worker::CmlAddress;
 use crate::worker::command::{Command, Update, command};
-use crate::worker::observe::{MISSING_AGAIN_AFTER, Seen, observe_instance};
+use crate::worker::observe::{MISSING_AGAIN_AFTER, MISSING_AGAIN_WITHIN, Seen, observe_instance};
 use proptest::prelude::*;
 
 /// Something that comes to a worker from outside.
@@ -164,7 +164,9 @@ proptest! {
                         prop_assert_eq!(before.desired, DesiredState::Terminated);
                     }
                     Input::NotSeen => prop_assert!(
-                        before.missing_since.is_some_and(|since| now.duration_since(since) >= MISSING_AGAIN_AFTER)
+                        before.missing_since.is_some_and(|since| {
+                            (MISSING_AGAIN_AFTER..=MISSING_AGAIN_WITHIN).contains(&now.duration_since(since))
+                        })
                     ),
                 }
             }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, instance_id, lost, open_launch, worker};
 use crate::metrics::ServiceStatus;
-use crate::worker::CmlAddress;
+use crate::worker::{CmlAddress, Wish};
 
 fn by_hand(state: InstanceState) -> InstanceObservation {
     InstanceObservation {
@@ -43,7 +43,7 @@ fn every_answer_of_ec2_gives_a_status_and_a_reason_where_the_wish_gives_none() {
         let stopped = by_hand(InstanceState::Stopped);
         text += &table("stopped, with a reason", desired, Seen::Present(&stopped), None);
         text += &table("nothing, once", desired, Seen::Absent, None);
-        text += &table("nothing, twice", desired, Seen::Absent, Some(at(80)));
+        text += &table("nothing, twice", desired, Seen::Absent, Some(at(84)));
     }
     insta::assert_snapshot!(text, @r#"
     wanted running, EC2 shows pending
@@ -206,7 +206,7 @@ fn absent_once_is_remembered_and_taken_back_when_it_is_listed_again() {
 }
 
 #[test]
-fn absent_twice_counts_only_a_minute_apart() {
+fn absent_twice_counts_only_five_minutes_apart() {
     let known = worker(WorkerStatus::Running, DesiredState::Running);
     let missing = after(&known, observe_instance(&known, Seen::Absent, at(1)), at(1));
     let early = at(1) + MISSING_AGAIN_AFTER - SignedDuration::from_millis(1);
@@ -215,6 +215,35 @@ fn absent_twice_counts_only_a_minute_apart() {
     let gone = after(&missing, observe_instance(&missing, Seen::Absent, late), late);
     assert_eq!((gone.status, gone.desired), (WorkerStatus::Terminated, DesiredState::Running));
     assert!(gone.state_reason.contains("nobody here asked for it"), "{}", gone.state_reason);
+}
+
+#[test]
+fn two_misses_with_no_look_between_them_are_two_first_ones() {
+    let known = worker(WorkerStatus::Running, DesiredState::Running);
+    let missing = after(&known, observe_instance(&known, Seen::Absent, at(1)), at(1));
+    let last = at(1) + MISSING_AGAIN_WITHIN;
+    let second = after(&missing, observe_instance(&missing, Seen::Absent, last), last);
+    assert_eq!(second.status, WorkerStatus::Terminated);
+    let late = last + SignedDuration::from_millis(1);
+    let anew = after(&missing, observe_instance(&missing, Seen::Absent, late), late);
+    assert_eq!((anew.status, anew.missing_since), (WorkerStatus::Running, Some(late)));
+    // And from then on it is counted.
+    let again = late + MISSING_AGAIN_AFTER;
+    let gone = after(&anew, observe_instance(&anew, Seen::Absent, again), again);
+    assert_eq!(gone.status, WorkerStatus::Terminated);
+}
+
+#[test]
+fn a_stop_by_its_host_is_told_as_that_while_an_overtaken_wish_may_still_take_effect() {
+    let overtook = Wish { overtook: Some(DesiredState::Stopped), ..Wish::new(3, at(0)) };
+    let known = Worker { wish: overtook, ..worker(WorkerStatus::Running, DesiredState::Running) };
+    for state in [InstanceState::Stopping, InstanceState::Stopped] {
+        let kind = |seen: &InstanceObservation| {
+            after(&known, observe_instance(&known, Seen::Present(seen), at(2)), at(2)).departure.map(|one| one.kind)
+        };
+        assert_eq!(kind(&InstanceObservation { state, ..lost() }), Some(DriftKind::HostFailure), "{state:?}");
+        assert_eq!(kind(&by_hand(state)), None, "{state:?}: a call for the wish before may have done it");
+    }
 }
 
 #[test]
@@ -230,7 +259,7 @@ fn an_open_launch_that_is_wanted_stopped_is_given_up_after_two_empty_answers() {
     let open = open_launch(DesiredState::Stopped);
     let once = after(&open, observe_instance(&open, Seen::Absent, at(1)), at(1));
     assert!(observe_instance(&once, Seen::Absent, at(1)).is_empty());
-    let twice = after(&once, observe_instance(&once, Seen::Absent, at(10)), at(10));
+    let twice = after(&once, observe_instance(&once, Seen::Absent, at(7)), at(7));
     assert_eq!(twice.status, WorkerStatus::Failed);
 }
 
