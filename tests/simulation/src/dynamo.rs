@@ -13,13 +13,16 @@ use async_trait::async_trait;
 use crate::executor::{MINUTE, Moment, Sim};
 use crate::faults::{Fault, Weather};
 use crate::invariants::Monitor;
+use crate::rules_labs::lists_workers;
 use crate::sabotage::Sabotage;
+use crate::watch::Watch;
 
 /// The table as the product sees it.
 pub(crate) struct Dynamo {
     sim: Arc<Sim>,
     weather: Arc<Weather>,
     monitor: Arc<Monitor>,
+    watch: Arc<Watch>,
     sabotage: Sabotage,
     /// What is true.
     pub(crate) memory: Arc<MemoryTable>,
@@ -42,11 +45,12 @@ struct Indexes {
 }
 
 impl Dynamo {
-    pub(crate) fn new(sim: &Arc<Sim>, weather: &Arc<Weather>, monitor: &Arc<Monitor>, sabotage: Sabotage) -> Self {
+    pub(crate) fn new(sim: &Arc<Sim>, weather: &Arc<Weather>, watch: &Arc<Watch>, sabotage: Sabotage) -> Self {
         Self {
             sim: sim.clone(),
             weather: weather.clone(),
-            monitor: monitor.clone(),
+            monitor: watch.monitor.clone(),
+            watch: watch.clone(),
             sabotage,
             memory: Arc::default(),
             indexes: Mutex::default(),
@@ -152,7 +156,8 @@ impl Table for Dynamo {
     async fn query(&self, query: &Query) -> Result<Page, TableError> {
         self.arrive().await?;
         let Some(index) = query.index else { return self.memory.query(query).await };
-        if self.sabotage.hides(query) {
+        let emptied = lists_workers(&query.pk) && self.watch.periods.store_is_empty();
+        if emptied || self.sabotage.hides(query) {
             return Ok(Page::default());
         }
         let now = self.sim.now();
@@ -190,6 +195,7 @@ impl Table for Dynamo {
             if let Some(item) = &item {
                 self.monitor.written(item);
             }
+            self.watch.written(&key, item.as_ref());
             self.index(key, item);
         }
         let lost = self.weather.strikes(Fault::WriteAnswerLost);
