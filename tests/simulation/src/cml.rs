@@ -17,6 +17,7 @@ use crate::controllers::{ControllerPark, POLLER, certificate};
 use crate::executor::Sim;
 use crate::labs::SimLab;
 use crate::rules_labs::Touch;
+use crate::sabotage::Sabotage;
 
 /// What nothing in the simulation asks for.
 pub(crate) fn unused<T>(operation: &'static str) -> Result<T, CmlError> {
@@ -71,7 +72,8 @@ impl ControllerPark {
 
     fn running_nodes(&self, id: &InstanceId) -> u32 {
         let since = self.running_since(id).unwrap_or(i64::MAX);
-        self.with(id, |one| one.running(since).map(|lab| lab.nodes).sum())
+        let now = Sim::now(&self.sim);
+        self.with(id, |one| one.labs.values().map(|lab| lab.running_nodes(since, now)).sum())
     }
 }
 
@@ -327,7 +329,9 @@ impl CmlLicensing for ControllerPark {
     async fn licensing(&self, access: CmlAccess<'_>) -> Result<LicensingStatus, CmlError> {
         let id = self.reach("GET /licensing", access.target, true).await?;
         let mut status = LicensingStatus::default();
-        status.registration.status = Some(registration(self.with(&id, |one| one.registered_at.is_some())).into());
+        let registered = self.with(&id, |one| one.registered_at.is_some());
+        let told = registered && self.cloud.sabotage != Sabotage::SeatsStay;
+        status.registration.status = Some(registration(told).into());
         Ok(status)
     }
 
@@ -339,7 +343,8 @@ impl CmlLicensing for ControllerPark {
             return Err(CmlError { operation, status: Some(400), kind: CmlErrorKind::Refused, message });
         }
         self.cloud.watch.touches("a deregistration", Touch::Destroys);
-        let had_seat = self.with(&id, |one| one.registered_at.take()).is_some();
+        let stays = self.cloud.sabotage == Sabotage::SeatsStay;
+        let had_seat = self.with(&id, |one| if stays { one.registered_at } else { one.registered_at.take() }).is_some();
         self.answer(operation).await?;
         let description = "Not registered".into();
         Ok(if had_seat { Deregistration::Done } else { Deregistration::NotRegistered { description } })

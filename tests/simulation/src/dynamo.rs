@@ -145,7 +145,7 @@ fn unavailable(message: &str) -> TableError {
 impl Table for Dynamo {
     async fn get(&self, key: &ItemKey) -> Result<Option<Item>, TableError> {
         self.arrive().await?;
-        self.memory.get(key).await
+        Ok(self.sabotage.shown(self.memory.get(key).await?))
     }
 
     async fn get_many(&self, keys: &[ItemKey]) -> Result<Vec<Item>, TableError> {

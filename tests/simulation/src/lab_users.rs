@@ -6,7 +6,7 @@ use app::use_cases::lab_commands::act_on_lab;
 use domain::lab::LabAction;
 use domain::{InstanceId, WorkerId};
 
-use crate::executor::{HOUR, MINUTE};
+use crate::executor::{HOUR, MINUTE, Sim};
 use crate::users::{Slot, insist, person, slot_of};
 use crate::world::World;
 
@@ -24,11 +24,16 @@ pub(crate) async fn wish_for_lab(world: &Arc<World>, id: WorkerId) {
         8 => LabAction::Wipe,
         _ => LabAction::Delete,
     };
-    insist(world, "lab", move |world, asked| {
+    let operation = insist(world, "lab", move |world, asked| {
         let (lab, action) = (lab.clone(), action.clone());
         async move { act_on_lab(world.ctx(), &asked, &person(), id, &lab, action).await }
     })
     .await;
+    // Whoever works by the product uses the worker, also where there is nothing left to do.
+    let instance = world.truth().worker(id).await.ok().and_then(|worker| worker.instance);
+    if let (Some(operation), Some(instance)) = (operation, instance) {
+        world.park.with(&instance.id, |one| one.uses.push(Sim::moment(operation.requested_at)));
+    }
 }
 
 /// Somebody who uses the worker of one place of the fleet.
@@ -37,7 +42,10 @@ pub(crate) async fn use_labs(world: Arc<World>, slot: Slot) {
         let time = world.sim.pick(5 * MINUTE, 3 * HOUR);
         world.sim.pause(time).await;
         let Some(instance) = usable(&world, &slot).await else { continue };
-        session(&world, &instance).await;
+        match slot_of(&slot).filter(|_| world.weather.is_bad() && world.sim.chance(0.4)) {
+            Some(worker) => wish_for_lab(&world, worker).await,
+            None => session(&world, &instance).await,
+        }
         // On a quiet evening people go home, and most of them switch off what they used.
         if !world.weather.is_bad() {
             return;
@@ -48,7 +56,7 @@ pub(crate) async fn use_labs(world: Arc<World>, slot: Slot) {
 /// Somebody works for a while in CML.
 pub(crate) async fn session(world: &Arc<World>, instance: &InstanceId) {
     let Some(lab) = world.park.person_takes(instance) else { return };
-    if world.sim.chance(0.1) {
+    if world.sim.chance(0.25) {
         let now = world.sim.now();
         world.park.with(instance, |one| one.registered_at.get_or_insert(now).to_owned());
     }

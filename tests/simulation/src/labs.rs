@@ -46,6 +46,12 @@ impl SimLab {
         self.started_at.is_some_and(|at| at >= since)
     }
 
+    /// How many of its nodes run; those that are told to stop take their time.
+    pub(crate) fn running_nodes(&self, since: Moment, now: Moment) -> u32 {
+        let stops = self.has_run && self.turned_at >= since && self.converged_at > now;
+        if self.runs(since) || stops { self.nodes } else { 0 }
+    }
+
     /// What CML shows of it.
     pub(crate) fn state(&self, since: Moment) -> CmlState {
         match (self.runs(since), self.has_run) {

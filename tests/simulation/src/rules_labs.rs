@@ -13,6 +13,8 @@ use crate::watch::{ByHand, Doing, Facts, ON_ITS_WAY, Watch};
 const HAND_HOLDS: Moment = 12 * HOUR;
 /// The longest that an invocation which began before a brake was on may go on. Source: `sqs::time_limit`.
 const BRAKE_REACHES_ALL_WITHIN: Moment = 130 * SECOND;
+/// A controller is read so often while it answers. Source: docs/LICENSES.md, "at once"; and a round that is lost.
+const READ_WITHIN: Moment = 11 * MINUTE;
 /// A machine's start is seen so much later.
 const START_IS_SEEN_WITHIN: Moment = 10 * MINUTE;
 
@@ -98,18 +100,24 @@ impl Watch {
     pub(crate) fn check_saved(&self, id: &InstanceId) {
         let Some(park) = self.park() else { return };
         let Some(worker) = park.cloud.machine(id, |machine| machine.worker().cloned()).flatten() else { return };
-        let since = park.running_since(id);
         // What somebody does after the last look is lost, as the notice in CML says.
         let Some(looked_at) = self.last_look(&worker) else { return };
+        // Of a machine that does not run the last reading tells what is on it.
+        let looked_at = park
+            .cloud
+            .machine(id, |machine| machine.ran_until)
+            .flatten()
+            .map_or(looked_at, |until| looked_at.min(until - READ_WITHIN));
         let before = |at: Moment| at < looked_at - ON_ITS_WAY;
         let (labs, seat) = park.with(id, |one| {
             let of = |(lab, one): (&String, &crate::labs::SimLab)| (lab.clone(), one.changed_at, one.label(id, lab));
             (one.labs.iter().map(of).collect::<Vec<_>>(), one.registered_at)
         });
+        self.sim.note(|| format!("{worker} ends the safe way with {} labs on {id}", labs.len()));
         for (lab, changed_at, label) in labs {
             if before(changed_at) && !self.facts().is_saved(&label) {
                 let ago = (self.sim.now() - changed_at) / MINUTE;
-                let detail = format!("{lab} is lost with {worker} ({id}, runs: {since:?}), changed {ago} min ago");
+                let detail = format!("{lab} is lost with {worker} ({id}), changed {ago} min ago");
                 self.monitor.violated(Rule::LabsSaved, detail);
             }
         }

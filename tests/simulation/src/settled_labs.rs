@@ -29,8 +29,7 @@ pub(crate) async fn check(world: &Arc<World>) {
 
 async fn check_worker(world: &Arc<World>, id: WorkerId) {
     let truth = world.truth();
-    let (Ok(worker), Ok(wishes), Ok(ending)) =
-        futures::join!(truth.worker(id), truth.lab_wishes(id), truth.ending(id))
+    let (Ok(worker), Ok(wishes), Ok(ending)) = futures::join!(truth.worker(id), truth.lab_wishes(id), truth.ending(id))
     else {
         world.monitor.violated(Rule::LabWishesConverge, format!("what is wished of labs of {id} cannot be read"));
         return;

@@ -212,6 +212,12 @@ async fn stop(world: &Arc<World>, id: WorkerId) {
 
 async fn retire(world: &Arc<World>, id: WorkerId) {
     insist(world, "retire", move |world, asked| async move { retire_worker(world.ctx(), &asked, id).await }).await;
+    // Somebody did not hear of it.
+    for _ in 0..world.sim.pick(0, 2) {
+        let time = world.sim.pick(10 * SECOND, 3 * MINUTE);
+        world.sim.pause(time).await;
+        wish_for_lab(world, id).await;
+    }
 }
 
 async fn update(world: &Arc<World>, id: WorkerId) {

@@ -240,6 +240,11 @@ impl Watch {
             }
             (doing.clone(), begins)
         };
+        if begins || doing.ended_at == Some(now) {
+            let words = ["status", "error.code", "error.message"].map(|path| text(attributes, path));
+            let Doing { worker, lab, action, by, .. } = &doing;
+            self.sim.note(|| format!("{id} {kind} {worker} {lab} {action} {by} {}", words.join(" ")));
+        }
         if begins && doing.kind == "act_on_lab" && doing.by == "reconciler" {
             self.check_lab_begun(&id, &doing);
         }

@@ -80,9 +80,8 @@ impl World {
         let sqs = Sqs::new(sim, weather, sabotage);
         let cloud = Cloud::new(sim, weather, &watch, sabotage);
         let park = ControllerPark::new(&cloud);
-        let context = |settings| {
-            Context::new(dynamo.clone(), sqs.clone(), sim.clone(), sim.clone(), sim.clone(), settings)
-        };
+        let context =
+            |settings| Context::new(dynamo.clone(), sqs.clone(), sim.clone(), sim.clone(), sim.clone(), settings);
         let ctx = context(settings.clone());
         let safe_ctx = context(Settings { safe_mode: true, ..settings });
         let world = Arc::new(Self {
@@ -97,7 +96,7 @@ impl World {
             park,
             ctx,
             safe_ctx,
-            vault: Vault { sim: sim.clone(), weather: weather.clone(), watch, files: Mutex::default() },
+            vault: Vault { sim: sim.clone(), weather: weather.clone(), watch, sabotage, files: Mutex::default() },
             bus: Bus { sim: sim.clone(), weather: weather.clone(), monitor },
         });
         // Nobody else sets them.
@@ -115,7 +114,8 @@ impl World {
 
     /// What an invocation that begins now works with.
     pub(crate) fn ctx(&self) -> &Context {
-        if self.watch.periods.safe_since().is_some() { &self.safe_ctx } else { &self.ctx }
+        let safe = self.watch.periods.safe_since().is_some() && self.cloud.sabotage != Sabotage::SafeModeUnread;
+        if safe { &self.safe_ctx } else { &self.ctx }
     }
 
     /// After how many polls an invocation crashes, if it does.
@@ -198,7 +198,8 @@ impl World {
         let world = self.clone();
         self.run(REQUEST_TIME_LIMIT, async move {
             let Some(place) = world.cloud.machine(&id, |machine| machine.place.clone()) else { return };
-            if record_instance_state(world.ctx(), &world.ec2, &place, &id).await.is_err() && tries < NOTIFICATION_TRIES {
+            if record_instance_state(world.ctx(), &world.ec2, &place, &id).await.is_err() && tries < NOTIFICATION_TRIES
+            {
                 let again = world.clone();
                 world.sim.spawn(async move {
                     again.sim.pause(Moment::from(tries) * MINUTE).await;
@@ -298,6 +299,7 @@ struct Vault {
     sim: Arc<Sim>,
     weather: Arc<Weather>,
     watch: Arc<Watch>,
+    sabotage: Sabotage,
     files: Mutex<std::collections::BTreeMap<String, Vec<u8>>>,
 }
 
@@ -341,6 +343,9 @@ impl Secrets for Vault {
 impl Files for Vault {
     async fn put(&self, key: &str, content: &[u8]) -> Result<(), PortError> {
         self.arrive("files.Put").await?;
+        if self.sabotage == Sabotage::FilesVanish {
+            return Ok(());
+        }
         self.watch.file_kept(key, content);
         self.files().insert(key.to_owned(), content.to_owned());
         Ok(())

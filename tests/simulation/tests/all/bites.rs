@@ -6,7 +6,7 @@ use simulation::{Plan, Rule, Sabotage, simulate};
 const SEEDS_MAX: u64 = 60;
 
 /// Runs seeds until that rule, or one of those, is broken.
-fn is_found(sabotage: Sabotage, rules: &[Rule]) {
+pub(crate) fn is_found(sabotage: Sabotage, rules: &[Rule]) {
     for seed in 0..SEEDS_MAX {
         let outcome = simulate(Plan { sabotage, ..Plan::of(seed) });
         if outcome.violations.iter().any(|violation| rules.contains(&violation.rule)) {
