@@ -138,7 +138,8 @@ impl Fault {
             Self::Crash | Self::TickDoubled | Self::TickLost => 0.02,
             Self::CmlBadGateway | Self::CmlLies | Self::CmlSlow | Self::CmlAnswerLost | Self::BusFailed => 0.03,
             // Once an hour, or once an instance.
-            Self::SafeMode | Self::StoreEmpty | Self::LaunchedByHand => 0.012,
+            Self::SafeMode | Self::StoreEmpty => 0.012,
+            Self::LaunchedByHand => 0.03,
             Self::NoCapacity | Self::CmlDown => 0.15,
             Self::Unlisted | Self::SlowInstance => 0.2,
             Self::HostFailure | Self::StoppedByHand | Self::StartedByHand | Self::TerminatedByHand => 0.06,

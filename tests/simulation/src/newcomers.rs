@@ -45,7 +45,7 @@ async fn life(world: Arc<World>, place: Place) {
         // Nobody takes it over, and it is nobody's business.
         return;
     }
-    if world.sim.chance(0.3) {
+    if world.sim.chance(0.5) {
         // Two people at the same time.
         futures::join!(import(&world, &place, &instance), import(&world, &place, &instance));
     } else {

@@ -220,7 +220,11 @@ impl Watch {
             let mut facts = self.facts();
             let begins = !facts.operations.contains_key(&id);
             if begins {
-                facts.operations.retain(|_, one| one.ended_at.is_none_or(|at| now - at < KNOWN_AFTER_THE_END));
+                let Facts { operations, endings, .. } = &mut *facts;
+                // What it was that ended a worker stands for good.
+                let ends = |id: &String, one: &Doing| endings.get(&one.worker).is_some_and(|(ending, _)| ending == id);
+                operations
+                    .retain(|id, one| one.ended_at.is_none_or(|at| now - at < KNOWN_AFTER_THE_END) || ends(id, one));
             }
             let doing = facts.operations.entry(id.clone()).or_insert_with(|| Doing {
                 worker: text(attributes, "target"),
