@@ -275,7 +275,10 @@ impl Monitor {
         let now = self.sim.now();
         if let Some(at) = park.lab_runs_since(&instance).filter(|at| now - at > UNKNOWN_FOR) {
             let ago = (now - at) / MINUTE;
-            self.violated(Rule::NoStopInUse, format!("{worker}, started by hand, is stopped; a lab runs for {ago} min"));
+            self.violated(
+                Rule::NoStopInUse,
+                format!("{worker}, started by hand, is stopped; a lab runs for {ago} min"),
+            );
         }
     }
 
