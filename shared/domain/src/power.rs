@@ -63,6 +63,10 @@ pub struct Evidence {
     pub work: Work,
     /// An operation that moves it is under way.
     pub operation_under_way: bool,
+    /// What that operation waits for.
+    pub waiting_for: Option<String>,
+    /// The operation that ends it once what is on it is saved, and what that waits for; in words.
+    pub ending: Option<String>,
 }
 
 /// A judgement.

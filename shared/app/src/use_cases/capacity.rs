@@ -52,10 +52,9 @@ pub(super) async fn ask(
             Choice::Wait { offer, until } => {
                 let code = shortages[offer].as_ref().map_or("", |shortage| shortage.code.as_str());
                 let what = words(&markets[offer]);
-                return Ok(Ask::NotBefore(
-                    until,
-                    format!("EC2 to accept {call} ({code}: no {what}; asked again then)"),
-                ));
+                let then = until.strftime("%H:%M UTC");
+                let what = format!("EC2 to accept {call} ({code}: no {what}; asked again at {then})");
+                return Ok(Ask::NotBefore(until, what));
             }
             Choice::NotOffered(n) => {
                 let code = shortages[n].as_ref().map_or("", |shortage| shortage.code.as_str());

@@ -158,7 +158,7 @@ async fn tell_worker(ctx: &Context, operation: &Operation) -> Result<(), AppErro
         Task::CreateWorker => "Launching",
         Task::StartWorker => "Starting",
         Task::StopWorker => "Stopping",
-        Task::TerminateWorker => "Terminating",
+        Task::TerminateWorker | Task::RetireWorker(_) => "Terminating",
         _ => return Ok(()),
     };
     let (Some(id), Some(error)) = (operation.target, &operation.error) else { return Ok(()) };

@@ -4,7 +4,8 @@ use domain::operation::{Operation, Task};
 use domain::worker::{Command, DesiredState};
 use domain::{Actor, WorkerId};
 
-use super::command::{Asked, start};
+use super::command::{Asked, check_version, replay, start};
+use super::retire_worker::retirement_under_way;
 use crate::context::Context;
 use crate::error::AppError;
 
@@ -54,12 +55,45 @@ async fn want(
     desired: DesiredState,
     reason: String,
 ) -> Result<Operation, AppError> {
-    start(ctx, asked, id, &Command::Want { desired, reason }, |_| match desired {
+    if let Some(done) = replay(ctx, asked).await? {
+        return Ok(done);
+    }
+    let task = match desired {
         DesiredState::Running => Task::StartWorker,
         DesiredState::Stopped => Task::StopWorker,
         DesiredState::Terminated => Task::TerminateWorker,
-    })
-    .await
+    };
+    if desired != DesiredState::Terminated
+        && let Some(ending) = retirement_under_way(ctx, id).await?
+    {
+        // Else one of the two would win by chance, and it may be the one that destroys.
+        return Err(AppError::Conflict(format!("the worker is being terminated by operation {}", ending.id)));
+    }
+    match seen_to(ctx, asked, id, desired, &task).await? {
+        Some(under_way) => Ok(under_way),
+        None => start(ctx, asked, id, &Command::Want { desired, reason }, |_| task.clone()).await,
+    }
+}
+
+/// The operation that is seeing to this very wish. Who gives a key has an operation of their own.
+async fn seen_to(
+    ctx: &Context,
+    asked: &Asked,
+    id: WorkerId,
+    desired: DesiredState,
+    task: &Task,
+) -> Result<Option<Operation>, AppError> {
+    let worker = ctx.store.worker(id).await?;
+    check_version(asked, &worker)?;
+    if asked.key.is_some() || worker.desired != desired {
+        return Ok(None);
+    }
+    let record = ctx.store.power(id).await?.map(|due| due.record).filter(|record| record.wish == worker.wish.number);
+    let Some(last) = record.and_then(|record| record.last_action?.operation) else { return Ok(None) };
+    match ctx.store.operation(last).await {
+        Err(AppError::NotFound { .. }) => Ok(None),
+        found => Ok(Some(found?).filter(|one| !one.status.is_final() && one.task == *task)),
+    }
 }
 
 pub(super) fn who(actor: &Actor) -> String {

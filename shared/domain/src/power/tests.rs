@@ -120,6 +120,8 @@ fn anything() -> impl Strategy<Value = Case> {
     let evidence = (moment(), prop::option::of(0_u32..3), moment(), moment(), any::<bool>(), work).prop_map(
         |(read_at, running_nodes, person_at, nodes_ran_at, operation_under_way, work)| Evidence {
             operation_under_way,
+            waiting_for: None,
+            ending: None,
             read_at,
             running_nodes,
             activity: Activity { person_at, nodes_ran_at, ..Activity::default() },

@@ -30,10 +30,11 @@ pub fn decide(
     now: Timestamp,
 ) -> PowerDecision {
     let case = Case { worker, evidence, record, policies, policy: policies.reconcile, now };
-    let judged = match worker.desired {
-        DesiredState::Running => case.wanted_running(),
-        DesiredState::Stopped => case.wanted_stopped(),
-        DesiredState::Terminated => case.wanted_gone(),
+    let judged = match (&evidence.ending, worker.desired) {
+        (Some(ending), _) if !worker.is_over() => case.wait(ending.clone()),
+        (_, DesiredState::Running) => case.wanted_running(),
+        (_, DesiredState::Stopped) => case.wanted_stopped(),
+        (_, DesiredState::Terminated) => case.wanted_gone(),
     };
     // What EC2 did not list is looked at again as soon as a second empty answer counts.
     let again = worker.missing_since.map(|since| since + MISSING_AGAIN_AFTER).filter(|at| *at > now);
@@ -274,7 +275,8 @@ impl Case<'_> {
     }
 
     fn under_way(&self) -> String {
-        format!("An operation on it is under way. {}", self.worker.state_reason)
+        let waits = self.evidence.waiting_for.as_ref().map(|what| format!(", and waits for {what}"));
+        format!("An operation on it is under way{}. {}", waits.unwrap_or_default(), self.worker.state_reason)
     }
 
     fn ec2_says(&self) -> String {

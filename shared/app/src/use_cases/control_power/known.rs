@@ -32,9 +32,9 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
     let as_wished = worker.is_as_wished();
     let may_be_idle = worker.status == WorkerStatus::Running && readings.cml.running_nodes == Some(0);
     let operations = if as_wished && !may_be_idle { vec![] } else { operations(ctx, worker, &record).await? };
-    let operation_under_way = !as_wished
-        && (operations.iter().any(|one| !one.status.is_final() && moves_instance(one))
-            || retirement_under_way(ctx, worker.id).await?.is_some());
+    let ending = retirement_under_way(ctx, worker.id).await?.filter(|one| matches!(one.task, Task::RetireWorker(_)));
+    let moving = operations.iter().rev().find(|one| !one.status.is_final() && moves_instance(one));
+    let moving = moving.or(ending.as_ref()).filter(|_| !as_wished);
     let license = readings.cml.license.as_ref().and_then(|license| license.authorization.as_deref());
     Ok(Known {
         licensed: license.map(|word| word == IN_COMPLIANCE),
@@ -43,7 +43,9 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
             running_nodes: readings.cml.running_nodes,
             activity: readings.activity,
             work: Work::shown_by(&operations),
-            operation_under_way,
+            operation_under_way: moving.is_some(),
+            waiting_for: moving.and_then(|one| one.waiting_for.clone()),
+            ending: ending.as_ref().map(how_far),
         },
         record: if as_wished { record } else { outcomes(worker, record, &operations) },
     })
@@ -63,6 +65,17 @@ async fn operations(ctx: &Context, worker: &Worker, record: &ReconcileRecord) ->
     }
     all.sort_by_key(|operation| operation.id);
     Ok(all)
+}
+
+/// How far the end of a worker is, for people.
+fn how_far(ending: &Operation) -> String {
+    let waits = ending.waiting_for.as_ref().map(|what| format!(" It waits for {what}."));
+    format!(
+        "It is being terminated by operation {}, asked by {}; what is on it is saved first.{}",
+        ending.id,
+        ending.requested_by,
+        waits.unwrap_or_default()
+    )
 }
 
 /// Whether an operation is about whether the machine runs; what is done to labs or tags changes nothing of that.
