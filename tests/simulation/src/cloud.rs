@@ -37,8 +37,8 @@ pub(crate) struct Machine {
     /// Counts its changes of state, so that what was to come of an earlier one does not come.
     turn: u64,
     pub(crate) running_since: Option<Moment>,
-    /// When it ceased to run, since it last did.
-    pub(crate) ran_until: Option<Moment>,
+    /// When it ceased to run, each time.
+    pub(crate) ran_until: Vec<Moment>,
     /// The worker that took it over, though it may not say so itself yet.
     claimed_by: Option<String>,
 }
@@ -204,7 +204,7 @@ impl Cloud {
                 ended_at: None,
                 turn: 0,
                 running_since: None,
-                ran_until: None,
+                ran_until: vec![],
                 claimed_by: None,
             };
             state.machines.insert(id.clone(), machine);
@@ -294,12 +294,9 @@ impl Cloud {
             machine.shown.state_reason_code = reason.map(|(code, _)| code.into());
             machine.shown.state_reason_message = reason.map(|(_, message)| message.into());
             if machine.running_since.is_some() {
-                machine.ran_until = Some(now);
+                machine.ran_until.push(now);
             }
             machine.running_since = (to == InstanceState::Running).then_some(now);
-            if machine.running_since.is_some() {
-                machine.ran_until = None;
-            }
             let off = matches!(to, InstanceState::Stopped | InstanceState::ShuttingDown | InstanceState::Terminated);
             if to == InstanceState::Terminated {
                 machine.ended_at = Some(now);

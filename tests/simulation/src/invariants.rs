@@ -151,10 +151,12 @@ impl Monitor {
             let mut facts = self.facts();
             let known = facts.workers.entry(id.clone()).or_default();
             let overwritten = version <= std::mem::replace(&mut known.version, version);
-            known.desired = text(item, "desired_state");
-            if known.desired == "running" {
+            let before = std::mem::replace(&mut known.desired, text(item, "desired_state"));
+            // What was wished until now may still be on its way.
+            if known.desired == "running" || before == "running" {
                 known.wished_running = now;
-            } else {
+            }
+            if known.desired != "running" || before != "running" {
                 known.wished_otherwise = now;
             }
             known.idle_enabled = item.attributes.get("idle_enabled").and_then(Value::as_bool).unwrap_or(true);

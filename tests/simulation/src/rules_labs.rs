@@ -102,13 +102,10 @@ impl Watch {
         let Some(worker) = park.cloud.machine(id, |machine| machine.worker().cloned()).flatten() else { return };
         // What somebody does after the last look is lost, as the notice in CML says.
         let Some(looked_at) = self.last_look(&worker) else { return };
-        // Of a machine that does not run the last reading tells what is on it.
-        let looked_at = park
-            .cloud
-            .machine(id, |machine| machine.ran_until)
-            .flatten()
-            .map_or(looked_at, |until| looked_at.min(until - READ_WITHIN));
-        let before = |at: Moment| at < looked_at - ON_ITS_WAY;
+        // What was done shortly before a machine ceased to run may never have been read.
+        let (runs, stops) = park.cloud.machine(id, |one| (one.runs(), one.ran_until.clone())).unwrap_or_default();
+        let unseen = |at: Moment| !runs && stops.iter().any(|until| (until - READ_WITHIN..=*until).contains(&at));
+        let before = |at: Moment| at < looked_at - ON_ITS_WAY && !unseen(at);
         let (labs, seat) = park.with(id, |one| {
             let of = |(lab, one): (&String, &crate::labs::SimLab)| (lab.clone(), one.changed_at, one.label(id, lab));
             (one.labs.iter().map(of).collect::<Vec<_>>(), one.registered_at)
