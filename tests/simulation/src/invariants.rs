@@ -205,7 +205,7 @@ impl Monitor {
                     self.check_stop_of_what_was_started_by_hand(&worker);
                 }
             }
-            "worker.drifted" => self.drifted(&worker, data.get("kind").and_then(Value::as_str).unwrap_or_default()),
+            "worker.drifted" => self.drifted(&worker, data.get("name").and_then(Value::as_str).unwrap_or_default()),
             "worker.created" | "worker.desired_changed" => {
                 let now = self.sim.now();
                 let mut facts = self.facts();

@@ -135,7 +135,7 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       failed, lost to its host, ended for what it was launched with -> none: It has no instance, and is launched when it is started. Created by ada.
       unknown -> wait: EC2 reports a state that this version does not know; nothing is done about it.
       never launched -> none: It was never launched, and is not wanted running.
-      started by hand -> stop: It was started outside CML Cloud Manager at 2026-09-21 14:18 UTC, and was left so for 12 hours.
+      started by hand -> wait: It was started outside CML Cloud Manager at 2026-09-21 14:18 UTC, and was left so for 12 hours. CML does not tell whether it is in use, so it is left until it does, or until somebody stops it.
       terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted stopped. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted terminated, ten minutes later
       pending, never launched, launch open -> terminate: It is wanted gone, and is pending.

@@ -3,7 +3,7 @@ use crate::fixture::{ada, at, draft, instance, instance_id};
 use crate::instance::{InstanceObservation, InstanceState};
 use crate::worker::CmlAddress;
 use crate::worker::command::{Command, Update, command};
-use crate::worker::observe::{MISSING_AGAIN_AFTER, MISSING_AGAIN_WITHIN, Seen, observe_instance};
+use crate::worker::observe::{Miss, Seen, observe_instance};
 use proptest::prelude::*;
 
 /// Something that comes to a worker from outside.
@@ -163,11 +163,7 @@ proptest! {
                     Input::NotSeen if before.never_had_instance() => {
                         prop_assert_eq!(before.desired, DesiredState::Terminated);
                     }
-                    Input::NotSeen => {
-                        let close = MISSING_AGAIN_AFTER..=MISSING_AGAIN_WITHIN;
-                        let second = before.missing_since.is_some_and(|at| close.contains(&now.duration_since(at)));
-                        prop_assert!(second, "gone after one miss");
-                    }
+                    Input::NotSeen => prop_assert_eq!(Miss::of(before.missing_since, now), Miss::Second),
                 }
             }
             Ok(())
