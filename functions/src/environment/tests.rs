@@ -38,12 +38,19 @@ fn only_a_function_that_names_the_issuer_needs_its_variables() {
 #[cfg(feature = "fleet")]
 #[test]
 fn a_fleet_function_has_the_clients_its_row_names_and_no_more() {
-    with(&[("ACCOUNT_ROLES", r#"{"222222222222": {"role_arn": "arn", "external_id": "x"}}"#)], |environment| {
-        let function = function("control-power");
-        let mut world = environment.world(function, &config()).unwrap();
-        fleet::equip(environment, function, &config(), &mut world).unwrap();
-        assert!(world.ec2.is_some() && world.cloudwatch.is_none());
-    });
+    let roles = ("ACCOUNT_ROLES", r#"{"222222222222": {"role_arn": "arn", "external_id": "x"}}"#);
+    let equipped = |name: &str, more: &[(&str, &str)]| {
+        with(more, |environment| {
+            let mut world = environment.world(function(name), &config())?;
+            fleet::equip(environment, function(name), &config(), &mut world)?;
+            Ok::<_, EnvironmentError>(world)
+        })
+    };
+    let world = equipped("control-power", &[roles, ("FILES_BUCKET", "b")]).unwrap();
+    assert!(world.ec2.is_some() && world.files.is_some() && world.cloudwatch.is_none());
+    let missing = equipped("control-power", &[roles]).err();
+    assert!(matches!(missing, Some(EnvironmentError::Missing(name)) if name == "FILES_BUCKET"));
+    assert!(equipped("run-import", &[roles]).unwrap().files.is_none());
 }
 
 #[cfg(feature = "fleet")]

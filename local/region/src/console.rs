@@ -26,7 +26,7 @@ pub(crate) fn output(instance: &Instance, now: Timestamp) -> Option<String> {
     };
     let up = runs_until.duration_since(instance.launched_at).as_secs();
     let said = BOOT.iter().filter(|(after, _)| *after <= up);
-    let mut text: String = said.map(|(after, line)| format!("[{:>5}.000000] {line}\n", after)).collect();
+    let mut text: String = said.map(|(after, line)| format!("[{after:>5}.000000] {line}\n")).collect();
     if let (State::Stopping | State::Stopped, false) = (instance.state, text.is_empty()) {
         text.push_str("systemd-shutdown[1]: Powering off.\n");
     }

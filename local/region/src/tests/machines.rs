@@ -221,3 +221,18 @@ async fn a_seeded_fleet_was_always_there() {
     world.pass(30);
     assert_eq!(world.cloud.running().len(), 2);
 }
+
+#[tokio::test]
+async fn a_console_tells_of_the_boot_as_far_as_it_came_and_stays_for_an_hour_after_the_end() {
+    let mut world = World::new();
+    let id = world.launch("t").await;
+    assert_eq!(world.cloud.console_output(&home(), &id).await.unwrap(), None);
+    world.pass(600);
+    let booted = world.cloud.console_output(&home(), &id).await.unwrap().unwrap();
+    assert!(booted.contains("Linux version") && booted.ends_with("cml-controller login: \n"), "{booted}");
+    world.cloud.terminate(&home(), &id).await.unwrap();
+    world.pass(1_800);
+    assert_eq!(world.cloud.console_output(&home(), &id).await.unwrap(), Some(booted));
+    world.pass(3_600);
+    assert_eq!(code(world.cloud.console_output(&home(), &id).await), "InvalidInstanceID.NotFound");
+}
