@@ -44,6 +44,7 @@ pub(crate) fn draft() -> Worker {
         launch_number: 0,
         launch_ami_id: None,
         launch_offer: None,
+        former_instance: None,
         launch_refused: false,
         instance: None,
         status: WorkerStatus::Pending,

@@ -30,6 +30,7 @@ struct WorkerRecord {
     launch_number: u32,
     launch_ami_id: Option<String>,
     launch_offer: Option<OfferRecord>,
+    former_instance: Option<String>,
     #[serde(default)]
     launch_refused: bool,
     instance: Option<InstanceRecord>,
@@ -72,6 +73,7 @@ pub(super) fn worker_item(worker: &Worker) -> Item {
         launch_number: worker.launch_number,
         launch_ami_id: worker.launch_ami_id.clone(),
         launch_offer: worker.launch_offer.as_ref().map(offer_record),
+        former_instance: worker.former_instance.as_ref().map(ToString::to_string),
         launch_refused: worker.launch_refused,
         instance: worker.instance.as_ref().map(instance_record),
         status: worker.status.name().into(),
@@ -128,6 +130,7 @@ pub(super) fn read_worker(item: &Item) -> Result<Worker, AppError> {
         launch_number: record.launch_number,
         launch_ami_id: record.launch_ami_id,
         launch_offer: record.launch_offer.map(offer),
+        former_instance: record.former_instance.map(|id| id.parse().map_err(record::bad_field)).transpose()?,
         launch_refused: record.launch_refused,
         instance: record.instance.map(instance_facts).transpose()?,
         status,

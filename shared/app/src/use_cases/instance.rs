@@ -22,7 +22,10 @@ pub async fn look(ec2: &dyn Ec2, worker: &Worker) -> Result<Option<InstanceObser
     let mut found = ec2.describe(&worker.place, &filter).await?;
     if worker.instance.is_none() {
         // An earlier launch of the same worker may still be listed as terminated.
-        found.retain(|seen| !matches!(seen.state, InstanceState::Terminated | InstanceState::ShuttingDown));
+        found.retain(|seen| {
+            let is_former = worker.former_instance.as_ref() == Some(&seen.id);
+            !is_former && !matches!(seen.state, InstanceState::Terminated | InstanceState::ShuttingDown)
+        });
     }
     if found.len() > 1 {
         let ids: Vec<&str> = found.iter().map(|seen| seen.id.as_str()).collect();

@@ -272,7 +272,9 @@ impl Worker {
         self.launch_ami_id = Some(ami_id.to_owned());
         self.launch_offer = Some(offer.clone());
         self.launch_refused = false;
-        self.instance = None;
+        if let Some(former) = self.instance.take() {
+            self.former_instance = Some(former.id);
+        }
         self.missing_since = None;
         self.departure = None;
         // A new machine has a new certificate: the next contact is a first contact.

@@ -86,6 +86,8 @@ pub struct Worker {
     /// Type and subnet of that launch, and the type it was given since where its own was not to be had; null when
     /// it is what the spec says.
     pub launch_offer: Option<Offer>,
+    /// The instance before that launch: EC2's lists, which lag, may show it still, also as alive.
+    pub former_instance: Option<InstanceId>,
     /// EC2 refused that launch for want of capacity: there is nothing of it, and the next has another number.
     pub launch_refused: bool,
     /// The instance behind it.
@@ -142,6 +144,7 @@ impl Worker {
             launch_number: 0,
             launch_ami_id: None,
             launch_offer: None,
+            former_instance: None,
             launch_refused: false,
             instance: None,
             status: WorkerStatus::Pending,

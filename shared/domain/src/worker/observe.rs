@@ -62,6 +62,7 @@ fn present(worker: &Worker, seen: &InstanceObservation, now: Timestamp) -> Vec<W
     let mut events = Vec::new();
     let facts = InstanceFacts::from(seen);
     match &worker.instance {
+        None if worker.former_instance.as_ref() == Some(&facts.id) => return vec![],
         None => events.push(WorkerEvent::InstanceAttached(facts)),
         Some(known) if known.id != facts.id => return vec![],
         Some(known) => {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, instance_id, lost, open_launch, worker};
 use crate::metrics::ServiceStatus;
-use crate::worker::{CmlAddress, Wish};
+use crate::worker::{CmlAddress, Offer, Wish};
 
 fn by_hand(state: InstanceState) -> InstanceObservation {
     InstanceObservation {
@@ -268,6 +268,20 @@ fn another_instance_says_nothing_of_this_worker() {
     let known = worker(WorkerStatus::Running, DesiredState::Running);
     let other = InstanceObservation { id: instance_id(99), ..by_hand(InstanceState::Terminated) };
     assert!(observe_instance(&known, Seen::Present(&other), at(1)).is_empty());
+}
+
+#[test]
+fn an_instance_that_was_lost_is_not_taken_for_the_one_launched_in_its_place_however_ec2_lists_it() {
+    let failed = worker(WorkerStatus::Failed, DesiredState::Running);
+    let (ami_id, offer) = ("ami-2".into(), Offer { instance_type: "m5zn.metal".into(), subnet_id: None });
+    let relaunched = after(&failed, vec![WorkerEvent::LaunchIntended { number: 2, ami_id, offer }], at(1));
+    for state in InstanceState::ALL {
+        let former = InstanceObservation { state, ..lost() };
+        assert!(observe_instance(&relaunched, Seen::Present(&former), at(2)).is_empty(), "{state:?}");
+    }
+    let launched = InstanceObservation { id: instance_id(2), ..instance(InstanceState::Pending) };
+    let next = after(&relaunched, observe_instance(&relaunched, Seen::Present(&launched), at(2)), at(2));
+    assert_eq!(next.instance.map(|facts| facts.id), Some(instance_id(2)));
 }
 
 #[test]

@@ -180,6 +180,7 @@ pub(crate) fn draft(id: &str, name: &str, created_at: Timestamp) -> Worker {
         launch_number: 0,
         launch_ami_id: None,
         launch_offer: None,
+        former_instance: None,
         launch_refused: false,
         instance: None,
         status: WorkerStatus::Pending,
