@@ -22,8 +22,11 @@ const READING_AGE: Moment = 7 * MINUTE;
 const UNKNOWN_FOR: Moment = 17 * MINUTE;
 /// How long an event may be on its way to the bus, in good weather. Source: `World::begin`, every five seconds.
 const PUBLISHED_WITHIN: Moment = MINUTE;
-/// How long what somebody did by hand is left so, and a little less. Source: `ReconcilePolicy::manual_change_hold`.
-const HAND_HOLDS: Moment = 12 * HOUR - 20 * MINUTE;
+/// How long what somebody did by hand is left so, in hours: shorter than by default, so that it is over several times
+/// a day.
+pub(crate) const HAND_HOLDS_HOURS: i64 = 3;
+/// The same, and a little less.
+const HAND_HOLDS: Moment = HAND_HOLDS_HOURS * HOUR - 20 * MINUTE;
 /// How far `DescribeInstances` may lag behind, and a little more. Source: `ec2.rs`.
 const LISTS_LAG: Moment = 3 * MINUTE;
 /// How long what was done is awaited, and a little less. Source: `ReconcilePolicy::grace` of workers.
@@ -275,7 +278,10 @@ impl Monitor {
         let now = self.sim.now();
         if let Some(at) = park.lab_runs_since(&instance).filter(|at| now - at > UNKNOWN_FOR) {
             let ago = (now - at) / MINUTE;
-            self.violated(Rule::NoStopInUse, format!("{worker}, started by hand, is stopped; a lab runs for {ago} min"));
+            self.violated(
+                Rule::NoStopInUse,
+                format!("{worker}, started by hand, is stopped; a lab runs for {ago} min"),
+            );
         }
     }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use app::Settings;
+use domain::SignedDuration;
 
 use crate::executor::{Executor, HOUR, Moment, Sim};
 use crate::faults::{FaultCounts, Weather};
 use crate::hands::meddle;
+use crate::invariants::HAND_HOLDS_HOURS;
 use crate::rules::Violation;
 use crate::sabotage::Sabotage;
 use crate::settled;
@@ -89,6 +91,7 @@ fn settings(sabotage: Sabotage) -> Settings {
     let mut settings = Settings::new(account);
     settings.default_instance_type = "c5.2xlarge".into();
     settings.fallback_instance_types = vec!["m5.2xlarge".into()];
+    settings.reconcile.manual_change_hold = SignedDuration::from_hours(HAND_HOLDS_HOURS);
     sabotage.settings(&mut settings);
     settings
 }

@@ -103,11 +103,7 @@ pub(super) async fn hurry(ctx: &Context, id: WorkerId) -> Result<(), AppError> {
 }
 
 /// One `DescribeInstances` a place, however many workers, all places at the same time.
-async fn look_by_place<'a>(
-    ec2: &dyn Ec2,
-    now: Timestamp,
-    workers: impl Iterator<Item = &'a Worker>,
-) -> SeenByPlace {
+async fn look_by_place<'a>(ec2: &dyn Ec2, now: Timestamp, workers: impl Iterator<Item = &'a Worker>) -> SeenByPlace {
     let mut ids: BTreeMap<Place, Vec<InstanceId>> = BTreeMap::new();
     for worker in workers {
         // Of what is gone there is nothing to see any more.
@@ -288,12 +284,7 @@ struct Recorded {
 
 /// Records what EC2 shows; the sweep that heals what events missed. An instance that a launch made
 /// and nobody saw is found by its tag.
-async fn record_state(
-    ctx: &Context,
-    ec2: &dyn Ec2,
-    worker: Worker,
-    seen: &SeenByPlace,
-) -> Result<Recorded, AppError> {
+async fn record_state(ctx: &Context, ec2: &dyn Ec2, worker: Worker, seen: &SeenByPlace) -> Result<Recorded, AppError> {
     let not_seen = |worker| Recorded { worker, tags: None, shown_at: None };
     if worker.status.is_final() {
         return Ok(not_seen(worker));
