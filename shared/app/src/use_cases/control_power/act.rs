@@ -50,7 +50,7 @@ pub(super) async fn act(
                 ending = Some((worker.id, before.map_or(0, |before| before.version)));
                 task = Task::RetireWorker(retire);
             }
-            HowToEnd::IsUnderWay(_) => return Ok(Acted::Nothing(overtaken(decision, now))),
+            HowToEnd::IsUnderWay(_) => return Ok(Acted::Nothing(overtaken(&decision, now))),
         }
     }
     let events = command(worker, &wish)?;
@@ -72,14 +72,14 @@ pub(super) async fn act(
     };
     match record_and_send(ctx, &mut commit, &operation, &asked).await {
         Ok(_) => Ok(Acted::Began(decision)),
-        Err(CommitError::WorkerChanged | CommitError::Contended) => Ok(Acted::Nothing(overtaken(decision, now))),
+        Err(CommitError::WorkerChanged | CommitError::Contended) => Ok(Acted::Nothing(overtaken(&decision, now))),
         Err(error) => Err(into_app_error(error)),
     }
 }
 
-fn overtaken(decision: PowerDecision, now: Timestamp) -> PowerDecision {
+fn overtaken(decision: &PowerDecision, now: Timestamp) -> PowerDecision {
     let reason = "It was changed while it was judged; it is judged anew.".into();
-    PowerDecision { action: Action::Wait, reason, next_check_at: now, ..decision }
+    PowerDecision { action: Action::Wait, reason, next_check_at: now, ..*decision }
 }
 
 /// Why nothing is done, if so; with `{}` where the reason of the decision belongs.
