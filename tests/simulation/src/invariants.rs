@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use app::ports::{CmlTarget, Item};
 use app::store::EVENT_PREFIX;
-use domain::{InstanceId, WorkerId};
+use domain::{InstanceId, Timestamp, WorkerId};
 use serde_json::Value;
 
 use crate::cloud::{Cloud, Host};
@@ -22,8 +22,11 @@ const READING_AGE: Moment = 7 * MINUTE;
 const UNKNOWN_FOR: Moment = 17 * MINUTE;
 /// How long an event may be on its way to the bus, in good weather. Source: `World::begin`, every five seconds.
 const PUBLISHED_WITHIN: Moment = MINUTE;
-/// How long what somebody did by hand is left so, and a little less. Source: `ReconcilePolicy::manual_change_hold`.
-const HAND_HOLDS: Moment = 12 * HOUR - 20 * MINUTE;
+/// How long what somebody did by hand is left so, in hours: shorter than by default, so that it is over several times
+/// a day.
+pub(crate) const HAND_HOLDS_HOURS: i64 = 3;
+/// The same, and a little less.
+const HAND_HOLDS: Moment = HAND_HOLDS_HOURS * HOUR - 20 * MINUTE;
 /// How far `DescribeInstances` may lag behind, and a little more. Source: `ec2.rs`.
 const LISTS_LAG: Moment = 3 * MINUTE;
 /// How long what was done is awaited, and a little less. Source: `ReconcilePolicy::grace` of workers.
@@ -134,6 +137,7 @@ impl Monitor {
             self.event_written(item);
         } else if item.sk == "OP" {
             let target = text(item, "target");
+            self.started_here(item, &target);
             if matches!(text(item, "status").as_str(), "failed" | "expired")
                 && let Some(known) = self.facts().workers.get_mut(&target)
             {
@@ -141,6 +145,19 @@ impl Monitor {
             }
             let words = ["id", "kind", "status", "waiting_for"].map(|name| text(item, name));
             self.sim.note(|| format!("operation {} {}", item.pk, words.join(" ")));
+        }
+    }
+
+    /// Somebody who starts a worker that was stopped by hand wants it to run, also where the product did not know yet
+    /// that it was stopped, and there was no wish to change.
+    fn started_here(&self, operation: &Item, worker: &str) {
+        let inner = |field: &str| operation.attributes.get(field).and_then(|value| value.get("kind")?.as_str());
+        if inner("task") != Some("start_worker") || inner("requested_by") != Some("user") {
+            return;
+        }
+        let requested_at = text(operation, "requested_at").parse::<Timestamp>().ok();
+        if let Some(known) = self.facts().workers.get_mut(worker) {
+            known.by_hand = known.by_hand.filter(|(_, at)| requested_at.is_some_and(|asked| asked < Sim::timestamp(*at)));
         }
     }
 

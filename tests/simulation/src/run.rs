@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use app::Settings;
+use domain::SignedDuration;
 
 use crate::executor::{Executor, HOUR, Moment, Sim};
 use crate::faults::{FaultCounts, Weather};
 use crate::hands::meddle;
+use crate::invariants::HAND_HOLDS_HOURS;
 use crate::lab_users::use_labs;
 use crate::newcomers::newcomers;
 use crate::rules::Violation;
@@ -98,6 +100,7 @@ fn settings(sabotage: Sabotage) -> Settings {
     settings.default_instance_type = "c5.2xlarge".into();
     settings.fallback_instance_types = vec!["m5.2xlarge".into()];
     settings.discovery_places = places();
+    settings.reconcile.manual_change_hold = SignedDuration::from_hours(HAND_HOLDS_HOURS);
     sabotage.settings(&mut settings);
     settings
 }

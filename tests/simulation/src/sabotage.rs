@@ -20,7 +20,7 @@ pub enum Sabotage {
     NoGroups,
     /// Writes happen whatever version is stored.
     NoVersions,
-    /// An instance that was missed once counts as missed long ago.
+    /// An instance that is missed counts as missed before.
     OneMissIsEnough,
     /// No index shows an operation of a worker, and none is remembered: what is under way is not seen, and grace is
     /// all that protects.
@@ -147,8 +147,9 @@ impl Sabotage {
             (Self::NoVersions, Write::Check(key, Condition::Version(_))) => Write::Check(key, Condition::None),
             (Self::OneMissIsEnough, Write::Put(mut item, condition)) => {
                 if item.sk == "WORKER" && item.attributes.contains_key("missing_since") {
-                    let long_ago = Sim::timestamp(now() - crate::executor::HOUR).to_string();
-                    item.attributes.insert("missing_since".into(), long_ago.into());
+                    // So that the very next miss counts. Source: `MISSING_AGAIN_AFTER`.
+                    let before = Sim::timestamp(now() - 5 * crate::executor::MINUTE).to_string();
+                    item.attributes.insert("missing_since".into(), before.into());
                 }
                 Write::Put(item, condition)
             }

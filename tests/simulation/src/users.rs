@@ -179,7 +179,7 @@ pub(crate) async fn act(world: &Arc<World>, id: WorkerId) {
             if world.sim.chance(0.5) {
                 world.sim.pause(second).await;
                 stop(world, id).await;
-            } else if world.weather.strikes(Fault::HostFailure) {
+            } else if (0..5).any(|_| world.weather.strikes(Fault::HostFailure)) {
                 // While what they wished first may still take effect.
                 world.sim.pause(second).await;
                 if let Ok(Worker { instance: Some(instance), .. }) = world.truth().worker(id).await {

@@ -196,3 +196,6 @@ async fn first_contact(ctx: &Context, worker: &Worker, now: Timestamp) -> Result
     }
     Ok(Err("Before the first contact with its controller its address is read from EC2 once more.".into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,22 @@ async fn nothing_is_sent_to_an_address_that_ec2_has_not_confirmed_lately() {
 }
 
 #[tokio::test]
+async fn before_the_first_contact_the_address_is_read_from_ec2_once_more() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    repin_certificate(&world.ctx, &asked(), id).await.unwrap();
+    world.pass(3 * 60);
+    let before = world.cml.asked();
+    read(&world, id).await.unwrap();
+    assert_eq!(world.cml.asked(), before);
+    assert!(errors(&world, id).await.contains("read from EC2 once more"));
+    // The next tick reads it, and has the controller asked.
+    world.tick().await;
+    let worker = world.until(id, |worker| worker.certificate_sha256.is_some()).await;
+    assert_eq!(worker.service, ServiceStatus::Available);
+}
+
+#[tokio::test]
 async fn nothing_is_sent_to_the_address_of_a_worker_that_does_not_run() {
     let world = World::new();
     let id = world.ready_worker("lab").await;
