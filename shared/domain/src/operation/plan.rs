@@ -71,8 +71,7 @@ pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
             }
         }),
         Task::UpdateTags { remove } => with_instance(worker, seen, |instance| {
-            let set = worker.tags.iter().all(|(key, value)| instance.tags.get(key) == Some(value))
-                && instance.tags.get("Name") == Some(&worker.name);
+            let set = worker.ec2_tags().iter().all(|(key, value)| instance.tags.get(key) == Some(value));
             let removed = remove.iter().all(|key| worker.tags.contains_key(key) || !instance.tags.contains_key(key));
             if set && removed { Step::Done(None) } else { Step::Act(Call::UpdateTags) }
         }),

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::instance::{InstanceObservation, InstanceState};
 use domain::power::{Evidence, PowerDecision};
-use domain::reconcile::worker::{Policies, conditions, decide, drift};
+use domain::reconcile::worker::{MANAGED_TAG_LOST, Policies, conditions, decide, drift, is_unmanaged};
 use domain::reconcile::{Action, DriftKind, ReconcileRecord};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
@@ -164,7 +164,10 @@ async fn control_one(
     let conditions = conditions(&worker, &known.evidence, known.licensed, &drift);
     let record = settled(ctx, &worker, known.record, now).drifted(drift).observed(&conditions, now);
     let policies = Policies { power: &ctx.settings.power, reconcile: &ctx.settings.reconcile };
-    let decision = decide(&worker, &known.evidence, &record, policies, now);
+    let mut decision = decide(&worker, &known.evidence, &record, policies, now);
+    if tags.as_ref().is_some_and(|tags| is_unmanaged(&record, tags, now)) {
+        decision.reason = format!("{} {MANAGED_TAG_LOST}", decision.reason);
+    }
     if decision.action == Action::Forget {
         forget_worker(ctx, worker.id).await?;
         return ctx.store.drop_power(worker.id).await;

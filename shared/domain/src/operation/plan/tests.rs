@@ -196,6 +196,9 @@ fn tags_are_done_only_when_the_new_are_there_and_the_removed_are_not() {
     assert_eq!(next(&task, &wanted, Seen::Present(&seen)), Step::Done(None));
     seen.tags.insert("Name".into(), "renamed by hand".into());
     assert_eq!(next(&task, &wanted, Seen::Present(&seen)), Step::Act(Call::UpdateTags));
+    seen.tags.insert("Name".into(), wanted.name.clone());
+    seen.tags.remove("ccm:worker-id");
+    assert_eq!(next(&task, &wanted, Seen::Present(&seen)), Step::Act(Call::UpdateTags));
 }
 
 /// One look of an operation: what was seen is recorded first, then judged.
