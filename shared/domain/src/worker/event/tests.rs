@@ -163,6 +163,7 @@ proptest! {
                     Input::NotSeen if before.never_had_instance() => {
                         prop_assert_eq!(before.desired, DesiredState::Terminated);
                     }
+                    Input::NotSeen if before.launch_refused => prop_assert_eq!(&before.instance, &None),
                     Input::NotSeen => {
                         let apart = before.missing_since.map(|since| now.duration_since(since));
                         let counts = MISSING_AGAIN_AFTER..=MISSING_AGAIN_WITHIN;
