@@ -2,6 +2,7 @@
 //! set when to look again.
 
 mod act;
+mod explain;
 mod known;
 mod notice;
 mod tags;
@@ -11,13 +12,14 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::instance::{InstanceObservation, InstanceState};
 use domain::power::{Evidence, PowerDecision};
-use domain::reconcile::worker::{MANAGED_TAG_LOST, Policies, conditions, decide, drift, is_unmanaged};
+use domain::reconcile::worker::{Policies, conditions, decide, drift};
 use domain::reconcile::{Action, DriftKind, ReconcileRecord};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
 
 use self::act::{Acted, act};
+use self::explain::explain;
 use super::change::{change, observe};
 use super::controller::awaits_first_contact;
 use super::dispatch_power::power_message;
@@ -164,10 +166,8 @@ async fn control_one(
     let conditions = conditions(&worker, &known.evidence, known.licensed, &drift);
     let record = settled(ctx, &worker, known.record, now).drifted(drift).observed(&conditions, now);
     let policies = Policies { power: &ctx.settings.power, reconcile: &ctx.settings.reconcile };
-    let mut decision = decide(&worker, &known.evidence, &record, policies, now);
-    if tags.as_ref().is_some_and(|tags| is_unmanaged(&record, tags, now)) {
-        decision.reason = format!("{} {MANAGED_TAG_LOST}", decision.reason);
-    }
+    let decision = decide(&worker, &known.evidence, &record, policies, now);
+    let decision = explain(ctx, &worker, decision, &record, tags.as_ref(), now).await?;
     if decision.action == Action::Forget {
         forget_worker(ctx, worker.id).await?;
         return ctx.store.drop_power(worker.id).await;
