@@ -106,7 +106,7 @@ pub(crate) fn instance(state: InstanceState) -> InstanceObservation {
         lifecycle: Lifecycle::OnDemand,
         launched_at: Some(at(0)),
         detailed_monitoring: false,
-        tags: BTreeMap::from([("Name".into(), "lab-1".into())]),
+        tags: draft().ec2_tags(),
     }
 }
 

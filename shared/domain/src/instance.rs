@@ -6,8 +6,12 @@ use std::collections::BTreeMap;
 
 /// The tag that ties an instance to its worker; renaming a worker does not touch it.
 pub const WORKER_TAG: &str = "ccm:worker-id";
-/// The tag that says an instance is ours to change.
+/// The tag that says an instance is ours to change, where its value is [`MANAGED`].
 pub const MANAGED_TAG: &str = "ccm:managed";
+/// The value of [`MANAGED_TAG`] that permissions ask for.
+pub const MANAGED: &str = "true";
+/// The tag that EC2's console shows as the name.
+pub const NAME_TAG: &str = "Name";
 
 /// EC2's instance states.
 /// Source: EC2 API reference, `InstanceState`.

@@ -157,7 +157,8 @@ impl Monitor {
         }
         let requested_at = text(operation, "requested_at").parse::<Timestamp>().ok();
         if let Some(known) = self.facts().workers.get_mut(worker) {
-            known.by_hand = known.by_hand.filter(|(_, at)| requested_at.is_some_and(|asked| asked < Sim::timestamp(*at)));
+            known.by_hand =
+                known.by_hand.filter(|(_, at)| requested_at.is_some_and(|asked| asked < Sim::timestamp(*at)));
         }
     }
 

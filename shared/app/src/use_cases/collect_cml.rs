@@ -1,6 +1,7 @@
 //! Read CML controllers: first what needs no credentials, then the rest. One slow controller delays
 //! no other, and one broken part leaves the others.
 
+use domain::activity::Activity;
 use domain::metrics::{CmlReading, ServiceStatus};
 use domain::worker::observe::service_event;
 use domain::worker::{Worker, WorkerEvent, WorkerStatus};
@@ -63,7 +64,10 @@ async fn collect_one(ctx: &Context, cml: &dyn Cml, secrets: &dyn Secrets, worker
     target.certificate_sha256.clone_from(&worker.certificate_sha256);
     let information = contact.information;
     let before = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
-    let reading = read(cml, secrets, &worker, &target, &information, before.activity.high_water).await?;
+    // What another machine told of itself is no mark in the history of this one.
+    let same = before.instance_id == instance_id(&worker);
+    let read_up_to = before.activity.high_water.filter(|_| same);
+    let reading = read(cml, secrets, &worker, &target, &information, read_up_to).await?;
     let service = service_status(&information, &reading);
     store_reading(ctx, &worker, &information, reading, now).await?;
     record_service(ctx, &worker, service).await
@@ -107,6 +111,10 @@ async fn read(
     Ok(cml.read(target, &credentials, information, telemetry_after).await)
 }
 
+fn instance_id(worker: &Worker) -> Option<String> {
+    worker.instance.as_ref().map(|facts| facts.id.to_string())
+}
+
 fn service_of(error: &CmlError) -> ServiceStatus {
     match error.kind {
         CmlErrorKind::Unreachable => ServiceStatus::Unavailable,
@@ -135,7 +143,7 @@ async fn store_reading(
     reading: Result<ControllerReading, CmlError>,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    let instance_id = worker.instance.as_ref().map(|facts| facts.id.to_string());
+    let instance_id = instance_id(worker);
     let uptime_secs = worker.running_since.map(|since| now.duration_since(since).as_secs().max(0));
     ctx.store
         .add_reading(worker.id, now, ctx.settings.sample_retention, |before: &CmlReadings| {
@@ -143,6 +151,8 @@ async fn store_reading(
             if before.instance_id != instance_id {
                 next.instance_id.clone_from(&instance_id);
                 (next.cml.labs, next.cml.license, next.license_at) = (None, None, None);
+                // Nobody has used this machine yet.
+                next.activity = Activity::default();
             }
             match &reading {
                 Ok(reading) => {
@@ -157,9 +167,12 @@ async fn store_reading(
                     // Only a reading that tells both who did something and what runs says anything about idleness.
                     if let (Some(events), Some(nodes)) = (&reading.telemetry, reading.cml.running_nodes) {
                         next.read_at = Some(now);
-                        next.activity = before.activity.after(events, reading.our_user_id.as_deref(), Some(nodes), now);
+                        next.activity = next.activity.after(events, reading.our_user_id.as_deref(), Some(nodes), now);
                         if nodes == 0 {
-                            next.activity = next.activity.nodes_ended(before.read_at, now);
+                            // Nodes of the run before ended with it.
+                            let of_this_run =
+                                before.read_at.filter(|at| worker.running_since.is_none_or(|since| *at >= since));
+                            next.activity = next.activity.nodes_ended(of_this_run, now);
                         }
                     }
                 }

@@ -11,6 +11,11 @@ use crate::message::{CollectLabs, ControlPower, Message, RunOperation};
 use crate::ports::{Outgoing, Queue};
 use crate::store::{DueKind, FleetState, LastRun};
 
+/// Workers read at a time.
+const PAGE: u32 = 200;
+/// One worker of so many may be missing from a list that is trusted again: lists lag.
+const MAY_BE_MISSING: u64 = 10;
+
 /// Sends due power decisions, labs that are due to be judged, and due operations. What an earlier send lost is due still, and so is
 /// sent again.
 ///
@@ -62,21 +67,46 @@ pub(super) fn power_message(worker_id: WorkerId, due_at: Timestamp) -> Outgoing 
 }
 
 /// Frozen mode: a list of workers that was full and is empty now is a lost store, not an empty
-/// fleet. Until it is back, nothing destructive is done.
+/// fleet. Until most of it is back, nothing destructive is done: one worker that is written again, or a new one,
+/// does not bring back the others.
 async fn watch_store(ctx: &Context) -> Result<(), AppError> {
     let state = ctx.store.fleet_state().await?;
     let empty = !ctx.store.has_workers().await?;
+    let released = FleetState { had_workers: true, ..FleetState::default() };
+    let frozen = |reason: String| FleetState {
+        had_workers: true,
+        frozen_since: state.frozen_since.or_else(|| Some(ctx.now())),
+        frozen_reason: Some(reason),
+    };
     let next = match (empty, state.had_workers, state.frozen_since) {
-        (false, false, _) | (false, true, Some(_)) => FleetState { had_workers: true, ..FleetState::default() },
-        (true, true, None) => FleetState {
-            had_workers: true,
-            frozen_since: Some(ctx.now()),
-            frozen_reason: Some("the list of workers is empty, though there were workers".into()),
-        },
+        (false, false, _) => released,
+        (false, true, Some(_)) => lost_still(ctx).await?.map_or(released, frozen),
+        (true, true, _) => frozen("the list of workers is empty, though there were workers".into()),
         _ => return Ok(()),
     };
+    if next == state {
+        return Ok(());
+    }
     if next.frozen_since.is_some() {
         tracing::error!(reason = next.frozen_reason, "fleet frozen: nothing is stopped or terminated");
     }
     ctx.store.save_fleet_state(&next).await
+}
+
+/// What is missing of the list of workers, if so much is missing that it is not to be trusted. What it should hold is
+/// known from the counters, where every worker counts from its first judgement until it is over and judged last.
+async fn lost_still(ctx: &Context) -> Result<Option<String>, AppError> {
+    let counted = ctx.store.reconciliation_counts().await?.workers.total;
+    let enough = counted - counted / MAY_BE_MISSING;
+    let (mut listed, mut after) = (0, None);
+    while listed < enough {
+        let page = ctx.store.list_workers(None, PAGE, after).await?;
+        listed += count(page.items.iter().filter(|worker| !worker.is_over()).count());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let missing = listed < enough;
+    Ok(missing.then(|| format!("the list of workers has {listed} of {counted}; {enough} are enough to go on")))
 }

@@ -1,9 +1,9 @@
-//! A worker's instance in EC2: how it is found, and how it is tagged.
+//! A worker's instance in EC2: how it is found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::InstanceId;
-use domain::instance::{InstanceObservation, InstanceState, MANAGED_TAG, WORKER_TAG};
+use domain::instance::{InstanceObservation, InstanceState, WORKER_TAG};
 use domain::worker::Worker;
 
 use crate::ports::{Ec2, Ec2Error, InstanceFilter};
@@ -40,14 +40,4 @@ pub async fn look(ec2: &dyn Ec2, worker: &Worker) -> Result<Option<InstanceObser
 #[must_use]
 pub fn absence_is_credible(asked: usize, found: &BTreeSet<&InstanceId>) -> bool {
     asked < 2 || !found.is_empty()
-}
-
-/// All tags of a worker's instance: its own, its name, and the two that make it ours.
-#[must_use]
-pub fn ec2_tags(worker: &Worker) -> BTreeMap<String, String> {
-    let mut tags = worker.tags.clone();
-    tags.insert("Name".into(), worker.name.clone());
-    tags.insert(WORKER_TAG.into(), worker.id.to_string());
-    tags.insert(MANAGED_TAG.into(), "true".into());
-    tags
 }

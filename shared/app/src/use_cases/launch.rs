@@ -7,7 +7,7 @@ use domain::{Actor, SignedDuration, Timestamp, WorkerId};
 
 use super::capacity::{Ask, Ticket, ask, is_scarce};
 use super::change::change;
-use super::instance::{ec2_tags, look};
+use super::instance::look;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{Ec2, Ec2Error, LaunchRequest};
@@ -100,7 +100,7 @@ async fn call(
             user_data: ctx.store.user_data(worker.id).await?,
             ..worker.spec.clone()
         },
-        tags: ec2_tags(&worker),
+        tags: worker.ec2_tags(),
     };
     let launched = ec2.run_instance(&worker.place, &request).await;
     ticket.settle(ctx, launched.as_ref().err()).await?;

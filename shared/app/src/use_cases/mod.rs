@@ -35,6 +35,7 @@ pub mod lab_commands;
 mod lab_wishes;
 pub mod launch;
 pub mod license_commands;
+mod lost_labs;
 pub mod manage_api_keys;
 mod operation_run;
 pub mod publish_events;

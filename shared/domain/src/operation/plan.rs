@@ -52,7 +52,10 @@ pub enum Step {
 #[must_use]
 pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
     match task {
-        Task::CreateWorker if worker.desired == DesiredState::Stopped && worker.never_had_instance() => {
+        // Recorded to be stopped; where that was wished later, the creation is superseded.
+        Task::CreateWorker
+            if worker.desired == DesiredState::Stopped && worker.never_had_instance() && worker.wish.number <= 1 =>
+        {
             Step::Done(Some("Recorded; it will be launched at its first start.".into()))
         }
         Task::CreateWorker | Task::StartWorker => run(task, worker, seen),
@@ -71,8 +74,7 @@ pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
             }
         }),
         Task::UpdateTags { remove } => with_instance(worker, seen, |instance| {
-            let set = worker.tags.iter().all(|(key, value)| instance.tags.get(key) == Some(value))
-                && instance.tags.get("Name") == Some(&worker.name);
+            let set = worker.ec2_tags().iter().all(|(key, value)| instance.tags.get(key) == Some(value));
             let removed = remove.iter().all(|key| worker.tags.contains_key(key) || !instance.tags.contains_key(key));
             if set && removed { Step::Done(None) } else { Step::Act(Call::UpdateTags) }
         }),
@@ -128,6 +130,7 @@ fn stop(worker: &Worker, seen: Seen<'_>) -> Step {
     }
     let Seen::Present(instance) = seen else {
         return match worker.status {
+            _ if worker.never_had_instance() => Step::Done(Some("It was never launched.".into())),
             WorkerStatus::Terminated => forgotten(worker),
             WorkerStatus::Failed => Step::Done(Some("It has no instance that could run.".into())),
             _ => Step::Wait("EC2 to list the instance again".into()),

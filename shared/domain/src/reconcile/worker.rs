@@ -3,13 +3,15 @@
 //! Where it runs as wished, [`power`](crate::power) judges whether anybody uses it; the two never
 //! fight, because a stop for idleness changes the wish.
 
-use std::collections::BTreeMap;
+mod drift;
+
+pub use drift::{MANAGED_TAG_LOST, TAGS_DIFFER_FOR, drift, is_unmanaged};
 
 use super::{Action, ConditionKind, Decision, Drift, DriftKind, ReconcilePolicy, ReconcileRecord, minute};
 use crate::power::{self, Evidence, PowerDecision, PowerPolicy};
 use crate::worker::observe::MISSING_AGAIN_AFTER;
 use crate::worker::{Departure, DesiredState, Worker, WorkerStatus};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// The rules a worker is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +66,7 @@ impl Case<'_> {
             WorkerStatus::Stopped => match (worker.departure, departure) {
                 (Some(by_hand), Some(DriftKind::StoppedByHand)) => self.stopped_by_hand(by_hand),
                 (_, Some(DriftKind::HostFailure)) => {
-                    self.attempt(Action::Start, &format!("Its host took it down. {}", worker.state_reason))
+                    self.attempt(Action::Start, &format!("Its host took it down. {}", self.ec2_says()))
                 }
                 _ => self.attempt(Action::Start, "It is wanted running, and is stopped."),
             },
@@ -331,49 +333,6 @@ pub fn conditions(
         (ConditionKind::Drifted, Some(!drift.is_empty())),
     ]
 }
-
-/// How a worker differs from what is wanted of it; `tags` are those of its instance in EC2, where they were seen.
-#[must_use]
-pub fn drift(worker: &Worker, tags: Option<&BTreeMap<String, String>>, now: Timestamp) -> Vec<Drift> {
-    let mut found = Vec::new();
-    if worker.status.is_final() && worker.desired == DesiredState::Terminated {
-        return found;
-    }
-    if let Some(departure) = worker.departure {
-        let (was, is) = (worker.desired.name().to_owned(), worker.status.name().to_owned());
-        found.push(Drift { kind: departure.kind, was, is, since: departure.at });
-    }
-    if let Some(facts) = worker.instance.as_ref().filter(|facts| facts.instance_type != worker.given_type()) {
-        let (was, is) = (worker.given_type().to_owned(), facts.instance_type.clone());
-        found.push(Drift { kind: DriftKind::InstanceType, was, is, since: now });
-    }
-    let tags = tags.filter(|_| matches!(worker.status, WorkerStatus::Running | WorkerStatus::Stopped));
-    if let Some((was, is)) = tags.and_then(|tags| tags_drift(worker, tags)) {
-        found.push(Drift { kind: DriftKind::Tags, was, is, since: now });
-    }
-    found
-}
-
-/// Tags of ours that EC2 does not show as they are kept here; those that others set beside them are no drift.
-fn tags_drift(worker: &Worker, seen: &BTreeMap<String, String>) -> Option<(String, String)> {
-    // An imported instance keeps the name it came with.
-    let name = (!worker.imported).then(|| ("Name".to_owned(), worker.name.clone()));
-    let differ: Vec<_> = worker
-        .tags
-        .iter()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .chain(name)
-        .filter(|(key, value)| seen.get(key) != Some(value))
-        .collect();
-    let told = |value: &dyn Fn(&str, &str) -> String| {
-        differ.iter().map(|(key, ours)| format!("{key}={}", value(key, ours))).collect::<Vec<_>>().join(", ")
-    };
-    let shown = |key: &str, _: &str| seen.get(key).cloned().unwrap_or_default();
-    (!differ.is_empty()).then(|| (told(&|_, ours| ours.to_owned()), told(&shown)))
-}
-
-/// How long tags must differ before they are made right: EC2's lists lag behind a change of ours.
-pub const TAGS_DIFFER_FOR: SignedDuration = SignedDuration::from_mins(3);
 
 #[cfg(test)]
 mod tests;

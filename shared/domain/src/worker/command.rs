@@ -212,9 +212,6 @@ fn want(worker: &Worker, desired: DesiredState, reason: &str) -> Result<Vec<Work
             verb,
         });
     }
-    if desired == DesiredState::Stopped && worker.instance.is_none() && worker.launch_number == 0 {
-        return Err(Refusal::NotLaunched { verb });
-    }
     // The same wish again, where something else came between, is why the worker moves now: it is
     // recorded, so that the reason shown is not the one for how it came to be otherwise, and so that what
     // was given up or asked about begins anew.

@@ -24,7 +24,7 @@ pub use status::{DesiredState, WorkerStatus};
 use std::collections::BTreeMap;
 
 use crate::id::{InstanceId, Place, WorkerId};
-use crate::instance::{InstanceObservation, Lifecycle};
+use crate::instance::{InstanceObservation, Lifecycle, MANAGED, MANAGED_TAG, NAME_TAG, WORKER_TAG};
 use crate::metrics::ServiceStatus;
 use jiff::Timestamp;
 
@@ -209,6 +209,16 @@ impl Worker {
     #[must_use]
     pub fn never_had_instance(&self) -> bool {
         self.launch_number == 0 && self.instance.is_none()
+    }
+
+    /// All tags of its instance: its own, its name, and the two that make it ours.
+    #[must_use]
+    pub fn ec2_tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.insert(NAME_TAG.into(), self.name.clone());
+        tags.insert(WORKER_TAG.into(), self.id.to_string());
+        tags.insert(MANAGED_TAG.into(), MANAGED.into());
+        tags
     }
 
     /// Where CML answers: what an admin set, or the address of that kind that EC2 last told while it ran.

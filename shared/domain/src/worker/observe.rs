@@ -108,16 +108,20 @@ fn absent(worker: &Worker, now: Timestamp) -> Vec<WorkerEvent> {
     if worker.status == WorkerStatus::Failed && worker.desired != DesiredState::Terminated {
         return vec![];
     }
+    // EC2 said no to the launch: there is nothing of it that its lists could be late with.
+    let refused = worker.instance.is_none() && worker.launch_refused;
     match Miss::of(worker.missing_since, now) {
+        _ if refused => {}
         Miss::First => return vec![WorkerEvent::InstanceMissing],
         Miss::TooSoon => return vec![],
         Miss::Second => {}
     }
     if worker.instance.is_none() && worker.desired == DesiredState::Stopped {
+        let why = if refused { "EC2 refused it" } else { "EC2 listed no instance of it, asked twice" };
         return vec![WorkerEvent::StatusChanged {
             from: worker.status,
             to: WorkerStatus::Failed,
-            detail: Some("The launch was given up: EC2 listed no instance of it, asked twice.".into()),
+            detail: Some(format!("The launch was given up: {why}.")),
             reason: None,
             running_since: None,
         }];
@@ -125,7 +129,8 @@ fn absent(worker: &Worker, now: Timestamp) -> Vec<WorkerEvent> {
     let unwished = worker.desired != DesiredState::Terminated;
     let reason =
         unwished.then(|| "The instance is gone from EC2, though nobody here asked for it. It was not replaced.".into());
-    let mut events = gone(worker, "EC2 no longer lists the instance, asked twice.", reason);
+    let detail = if refused { "EC2 refused its launch." } else { "EC2 no longer lists the instance, asked twice." };
+    let mut events = gone(worker, detail, reason);
     // What went before it vanished is the better explanation.
     if unwished && worker.departure.is_none() {
         events.push(status_drift(worker, DriftKind::InstanceGone, WorkerStatus::Terminated));
@@ -179,11 +184,12 @@ fn failed_by_itself(seen: &InstanceObservation) -> bool {
     })
 }
 
-/// How the reason begins that somebody stopped it at EC2.
+/// How the reasons begin for which it is stopped though it is wanted running.
 const STOPPED_OUTSIDE: &str = "The instance was stopped outside CML Cloud Manager";
+const TAKEN_DOWN: &str = "The instance was taken down by its host";
 
-/// What came of nobody's wish, and why, in words; null when the wish explains the new status. Where somebody only
-/// undid what somebody did outside, there are words and no drift.
+/// What came of nobody's wish, and why, in words; null when the wish explains the new status. Where what came of
+/// nobody's wish is over, there are words and no drift.
 fn unwished(
     worker: &Worker,
     to: WorkerStatus,
@@ -229,11 +235,12 @@ fn unwished(
             }
             DriftKind::StartedByHand
         }
-        // Stopped by somebody else, and started again the same way.
+        // Whoever started it, an operation of ours or a person: that is what is wanted. Only what is shown of the
+        // departure holds no more, unless something was said of it since.
         (DesiredState::Running, WorkerStatus::Starting | WorkerStatus::Running)
-            if worker.state_reason.starts_with(STOPPED_OUTSIDE) =>
+            if worker.departure.is_some() && tells_of_a_stop(&worker.state_reason) =>
         {
-            return Some((None, format!("The instance was started outside CML Cloud Manager.{}", ec2_says(seen))));
+            return Some((None, "The instance was started again.".into()));
         }
         _ => return None,
     };
@@ -242,13 +249,17 @@ fn unwished(
         DriftKind::HostFailure if to == WorkerStatus::Failed => {
             format!("The instance was lost to its host, not by anyone's wish.{why}")
         }
-        DriftKind::HostFailure => format!("The instance was taken down by its host, not by anyone's wish.{why}"),
+        DriftKind::HostFailure => format!("{TAKEN_DOWN}, not by anyone's wish.{why}"),
         DriftKind::LaunchFault => format!("The instance failed, not by anyone's wish.{why}"),
         DriftKind::StoppedByHand => format!("{STOPPED_OUTSIDE}.{why}"),
         DriftKind::StartedByHand => format!("The instance was started outside CML Cloud Manager.{why}"),
         _ => format!("The instance was terminated outside CML Cloud Manager.{why}"),
     };
     Some((Some(kind), reason))
+}
+
+fn tells_of_a_stop(reason: &str) -> bool {
+    [STOPPED_OUTSIDE, TAKEN_DOWN].iter().any(|begin| reason.starts_with(begin))
 }
 
 fn ec2_says(seen: &InstanceObservation) -> String {

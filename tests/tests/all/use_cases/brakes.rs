@@ -102,6 +102,33 @@ async fn a_frozen_fleet_still_starts_and_goes_on_with_what_waited_once_it_is_rel
 }
 
 #[tokio::test]
+async fn a_frozen_fleet_is_not_released_before_most_of_its_list_is_back() {
+    let world = World::new();
+    let mut fleet = Vec::new();
+    for name in ["a", "b", "c"] {
+        fleet.push(world.running_worker(name).await);
+    }
+    world.ticks(5).await;
+    world.table.lose_list(true);
+    world.tick().await;
+    let since = world.ctx.store.fleet_state().await.unwrap().frozen_since.unwrap();
+    let stop = stop_worker(&world.ctx, &asked(), fleet[0], None).await.unwrap();
+    // It is in the list again because it was written; a new worker is there, too.
+    let new = world.running_worker("new").await;
+    world.table.list_has(&[fleet[0], new]);
+    world.ticks(10).await;
+    let state = world.ctx.store.fleet_state().await.unwrap();
+    assert_eq!(state.frozen_since, Some(since));
+    let reason = state.frozen_reason.unwrap();
+    assert_eq!(reason, "the list of workers has 2 of 4; 4 are enough to go on");
+    assert_eq!(world.calls("StopInstances"), 0);
+    fleet.push(new);
+    world.table.list_has(&fleet);
+    world.succeeded(stop.id).await;
+    assert_eq!(world.ctx.store.fleet_state().await.unwrap().frozen_since, None);
+}
+
+#[tokio::test]
 async fn an_empty_fleet_that_never_had_a_worker_is_not_frozen() {
     let world = World::new();
     world.ticks(3).await;

@@ -3,7 +3,7 @@
 use app::AppError;
 use app::use_cases::create_worker::{NewWorker, create_worker};
 use app::use_cases::import_workers::{NewImport, import_workers};
-use app::use_cases::worker_commands::{stop_worker, terminate_worker};
+use app::use_cases::worker_commands::{start_worker, stop_worker, terminate_worker};
 use domain::Actor;
 use domain::operation::{OperationStatus, Task};
 use domain::worker::{DesiredState, ImageChoice, LaunchSpec, WorkerStatus};
@@ -190,6 +190,22 @@ async fn the_image_of_a_stranger_is_never_chosen_though_its_name_fits_and_is_new
 }
 
 #[tokio::test]
+async fn a_worker_stopped_before_its_launch_is_not_launched_before_somebody_starts_it() {
+    let world = World::new();
+    let create = world.create("lab").await;
+    let id = create.target.unwrap();
+    let stop = stop_worker(&world.ctx, &asked(), id, None).await.unwrap();
+    assert_eq!(world.failed(create.id).await.0, "superseded");
+    world.succeeded(stop.id).await;
+    world.ticks(60).await;
+    assert_eq!(world.calls("RunInstances"), 0);
+    assert_eq!(world.power_reason(id).await, "It was never launched, and is not wanted running.");
+    let start = start_worker(&world.ctx, &asked(), id).await.unwrap();
+    world.succeeded(start.id).await;
+    assert_eq!((world.calls("RunInstances"), world.instance_states(id)), (1, vec!["running".to_owned()]));
+}
+
+#[tokio::test]
 async fn a_worker_created_stopped_is_recorded_and_launched_at_its_first_start() {
     let world = World::new();
     let later = NewWorker { desired: DesiredState::Stopped, ..new_worker("later") };
@@ -197,8 +213,9 @@ async fn a_worker_created_stopped_is_recorded_and_launched_at_its_first_start() 
     world.succeeded(operation.id).await;
     let id = operation.target.unwrap();
     assert_eq!((world.cloud.instances().len(), world.worker(id).await.status), (0, WorkerStatus::Pending));
-    let stop = stop_worker(&world.ctx, &asked(), id, None).await;
-    assert!(matches!(stop, Err(AppError::Conflict(_))), "{stop:?}");
+    let stop = stop_worker(&world.ctx, &asked(), id, None).await.unwrap();
+    let done = world.succeeded(stop.id).await;
+    assert_eq!(done.result.unwrap().detail.as_deref(), Some("It was never launched."));
 
     let terminate = terminate_worker(&world.ctx, &asked(), id).await.unwrap();
     let done = world.succeeded(terminate.id).await;

@@ -2,7 +2,8 @@
 
 use app::use_cases::lab_commands::act_on_lab;
 use app::use_cases::update_worker::update_worker;
-use app::use_cases::worker_commands::start_worker;
+use app::use_cases::worker_commands::{start_worker, stop_worker};
+use domain::activity::Activity;
 use domain::lab::{Lab, LabAction};
 use domain::session::Person;
 use domain::worker::command::Update;
@@ -11,7 +12,7 @@ use domain::{Role, SignedDuration, Timestamp, WorkerId};
 
 use super::world::{World, asked};
 
-fn lab(worker_id: WorkerId, now: Timestamp) -> Lab {
+pub(super) fn lab(worker_id: WorkerId, now: Timestamp) -> Lab {
     Lab {
         id: "lab-1".parse().unwrap(),
         worker_id,
@@ -114,6 +115,41 @@ async fn a_worker_started_again_is_judged_by_this_run_and_not_by_the_last() {
     let since = world.worker(id).await.running_since.unwrap();
     let stopped = world.until(id, |worker| worker.desired == DesiredState::Stopped).await;
     assert!(stopped.updated_at.duration_since(since) >= SignedDuration::from_mins(60));
+}
+
+#[tokio::test]
+async fn the_use_of_a_lost_machine_is_not_told_of_the_one_launched_after_it() {
+    let world = World::new();
+    world.cml.set(|says| says.running_nodes = Some(2));
+    let id = world.ready_worker("lab").await;
+    world.ticks(20).await;
+    world.cml.activity("start_lab", world.now());
+    world.ticks(10).await;
+    let activity = world.ctx.store.telemetry(id).await.unwrap().cml.activity;
+    assert!(activity.nodes_ran_at.is_some() && activity.person_at.is_some() && activity.high_water.is_some());
+    world.cloud.kill(&world.instance(id).await).unwrap();
+    world.cml.set(|says| (says.running_nodes, says.telemetry) = (Some(0), Some(vec![])));
+    world.until(id, |worker| worker.status == WorkerStatus::Running && worker.launch_number == 2).await;
+    world.ticks(20).await;
+    assert_eq!(world.ctx.store.telemetry(id).await.unwrap().cml.activity, Activity::default());
+    let reason = world.power_reason(id).await;
+    assert!(reason.contains("(its start)"), "{reason}");
+}
+
+#[tokio::test]
+async fn nodes_that_ended_with_a_stop_did_not_run_in_the_run_after_it() {
+    let world = World::new();
+    world.cml.set(|says| says.running_nodes = Some(2));
+    let id = world.ready_worker("lab").await;
+    world.ticks(20).await;
+    let stop = stop_worker(&world.ctx, &asked(), id, None).await.unwrap();
+    world.succeeded(stop.id).await;
+    world.cml.set(|says| says.running_nodes = Some(0));
+    let start = start_worker(&world.ctx, &asked(), id).await.unwrap();
+    world.succeeded(start.id).await;
+    world.ticks(20).await;
+    let reason = world.power_reason(id).await;
+    assert!(reason.contains("(its start)"), "{reason}");
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn terminating_while_a_launch_is_open_finds_the_instance_by_its_tag() {
 #[tokio::test]
 async fn terminating_a_launch_that_ec2_never_accepted_ends_after_two_empty_answers() {
     let world = World::new();
-    world.fault("RunInstances", "InsufficientInstanceCapacity", 1_000);
+    world.fault("RunInstances", "InternalError", 1_000);
     let create = world.create("lab").await;
     let id = create.target.unwrap();
     world.tick().await;
@@ -158,6 +158,26 @@ async fn terminating_a_launch_that_ec2_never_accepted_ends_after_two_empty_answe
     assert_eq!(world.worker(id).await.status, WorkerStatus::Terminated);
     assert_eq!(world.ended(create.id).await.status, OperationStatus::Failed);
     assert!(world.cloud.instances().is_empty());
+}
+
+#[tokio::test]
+async fn a_launch_that_ec2_refused_is_stopped_or_terminated_at_once_and_says_so() {
+    for desired in [DesiredState::Stopped, DesiredState::Terminated] {
+        let world = World::new();
+        world.fault("RunInstances", "InsufficientInstanceCapacity", 1_000);
+        let id = world.create("lab").await.target.unwrap();
+        world.tick().await;
+        assert!(world.worker(id).await.launch_refused);
+        let operation = match desired {
+            DesiredState::Stopped => stop_worker(&world.ctx, &asked(), id, None).await.unwrap(),
+            _ => terminate_worker(&world.ctx, &asked(), id).await.unwrap(),
+        };
+        world.deliver().await;
+        assert_eq!(world.operation(operation.id).await.status, OperationStatus::Succeeded);
+        let detail = world.worker(id).await.status_detail.unwrap();
+        assert!(detail.contains("EC2 refused"), "{detail}");
+        assert!(world.cloud.instances().is_empty());
+    }
 }
 
 #[tokio::test]

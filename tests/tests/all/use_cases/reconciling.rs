@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use app::ports::Ec2;
+use app::ports::{Ec2, InstanceFilter};
+use app::store::{LabWishChange, StoredWish};
 use app::use_cases::control_power::Judgement;
 use app::use_cases::import_workers::{NewImport, import_workers};
 use app::use_cases::update_worker::update_worker;
 use app::use_cases::worker_commands::{start_worker, stop_worker, terminate_worker};
 use app::{AppError, Settings};
+use domain::backup::Backup;
+use domain::lab::{Lab, LabLook};
 use domain::operation::{Operation, OperationStatus, Task};
+use domain::reconcile::lab::DesiredLab;
 use domain::reconcile::{Action, ConditionKind, DriftKind, ReconcileRecord};
 use domain::worker::command::Update;
 use domain::worker::{DesiredState, WorkerStatus};
-use domain::{Actor, SignedDuration, WorkerId};
+use domain::{Actor, BackupId, InstanceId, OperationId, SignedDuration, WorkerId};
 
 use super::world::{World, alice, asked, home};
 
@@ -45,6 +49,11 @@ async fn is_due(world: &World, id: WorkerId) {
     world.ctx.store.save_power(&due).await.unwrap();
 }
 
+async fn tags_of(world: &World, instance: InstanceId) -> BTreeMap<String, String> {
+    let seen = world.ec2.describe(&home(), &InstanceFilter::Ids(vec![instance])).await.unwrap();
+    seen.into_iter().next().unwrap().tags
+}
+
 async fn no_idle_shutdown(world: &World, id: WorkerId) {
     let off = Update { idle_enabled: Some(false), ..Update::default() };
     update_worker(&world.ctx, &asked(), id, off).await.unwrap();
@@ -71,6 +80,55 @@ async fn a_host_failure_brings_the_worker_back_once_with_the_reason() {
     assert_eq!(begun(&world, id).await.len(), 1);
     let drift = events(&world, id, "worker.drifted").await;
     assert_eq!(drift, [serde_json::json!({"name": "host_failure", "was": "running", "is": "failed"})]);
+}
+
+#[tokio::test]
+async fn labs_lost_with_their_host_are_named_with_what_can_be_restored() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    let (store, now) = (&world.ctx.store, world.now());
+    let lab = |number: u32, title: &str| Lab {
+        id: format!("lab-{number}").parse().unwrap(),
+        title: title.into(),
+        ..super::idle::lab(id, now)
+    };
+    let (plain, saved, gone) = (lab(1, "Campus"), lab(2, "Data centre"), lab(3, "Of a machine before"));
+    for lab in [&plain, &saved, &Lab { missing_since: Some(now), ..gone }] {
+        store.save_lab(lab).await.unwrap();
+    }
+    let operation = OperationId::new(now, 1);
+    let wish = StoredWish::new((id, saved.id.clone()), None, (DesiredLab::Started, alice()), operation, now);
+    store.save_lab_wish(&LabWishChange::Is(wish)).await.unwrap();
+    store.save_backup(&backup_of(&saved)).await.unwrap();
+    world.cloud.kill(&world.instance(id).await).unwrap();
+    let back = world.until(id, |worker| worker.launch_number == 2).await;
+    let told = format!(
+        "Labs lost with it: \"Data centre\" (wished started, backed up), \"Campus\". 1 of 2 can be restored \
+         (GET /api/backups?worker_id={id}), which is not done unasked."
+    );
+    assert!(back.state_reason.ends_with(&told), "{}", back.state_reason);
+    let reconciled = events(&world, id, "worker.reconciled").await;
+    assert!(reconciled[0]["reason"].as_str().unwrap().ends_with(&told), "{reconciled:?}");
+}
+
+fn backup_of(lab: &Lab) -> Backup {
+    Backup {
+        id: BackupId::new(lab.synced_at, 1),
+        worker_id: lab.worker_id,
+        worker_name: "lab".into(),
+        lab_id: lab.id.clone(),
+        lab_owner: None,
+        title: lab.title.clone(),
+        description: None,
+        node_count: 1,
+        bytes: 1,
+        sha256: String::new(),
+        made_at: lab.synced_at,
+        made_by: alice(),
+        not_extracted: vec![],
+        lab_look: LabLook::default(),
+        expires_at: lab.synced_at + SignedDuration::from_hours(24),
+    }
 }
 
 #[tokio::test]
@@ -129,6 +187,23 @@ async fn what_is_stopped_by_hand_is_respected_and_explained_and_started_when_the
     assert!(world.now() >= decision.next_action_at.unwrap());
     assert!(started.state_reason.contains("and was left so for 2 hours."), "{}", started.state_reason);
     assert_eq!((started.departure, world.calls("StartInstances")), (None, 1));
+}
+
+#[tokio::test]
+async fn a_start_of_ours_before_anybody_saw_the_stop_by_hand_is_not_taken_for_one_from_outside() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    no_idle_shutdown(&world, id).await;
+    world.cloud.stop_by_hand(&world.instance(id).await).unwrap();
+    let start = start_worker(&world.ctx, &asked(), id).await.unwrap();
+    world.run(start.id).await.unwrap();
+    assert_eq!(world.worker(id).await.departure.map(|one| one.kind), Some(DriftKind::StoppedByHand));
+    world.succeeded(start.id).await;
+    let up = world.until(id, |worker| worker.status == WorkerStatus::Running).await;
+    assert_eq!(up.state_reason, "The instance was started again.");
+    assert_eq!(world.calls("StartInstances"), 1);
+    let changes = events(&world, id, "worker.status_changed").await;
+    assert!(!changes.iter().any(|change| change.to_string().contains("started outside")), "{changes:?}");
 }
 
 #[tokio::test]
@@ -248,6 +323,8 @@ async fn two_overlapping_ticks_begin_one_action() {
     let id = world.ready_worker("lab").await;
     world.cloud.kill(&world.instance(id).await).unwrap();
     world.deliver_events().await;
+    // It may have been judged in this very moment.
+    world.pass(1);
     is_due(&world, id).await;
     let first = Judgement::look(&world.ctx, world.ports(), &[id]).await.unwrap();
     let second = Judgement::look(&world.ctx, world.ports(), &[id]).await.unwrap();
@@ -265,6 +342,8 @@ async fn a_wish_that_changes_while_it_is_judged_wins() {
     let id = world.ready_worker("lab").await;
     world.cloud.kill(&world.instance(id).await).unwrap();
     world.deliver_events().await;
+    // It may have been judged in this very moment.
+    world.pass(1);
     is_due(&world, id).await;
     let judgement = Judgement::look(&world.ctx, world.ports(), &[id]).await.unwrap();
     let terminate = terminate_worker(&world.ctx, &asked(), id).await.unwrap();
@@ -323,11 +402,54 @@ async fn tags_that_somebody_changed_are_named_and_made_right_once() {
     assert_eq!(world.calls("CreateTags"), before + 1);
     let drift = events(&world, id, "worker.drifted").await;
     assert_eq!(drift, [serde_json::json!({"name": "tags", "was": "Name=lab", "is": "Name=mine"})]);
-    let tags =
-        world.ec2.describe(&home(), &app::ports::InstanceFilter::Ids(vec![instance])).await.unwrap()[0].tags.clone();
+    let tags = tags_of(&world, instance).await;
     assert_eq!((tags["Name"].as_str(), tags["cost"].as_str()), ("lab", "7"), "what is not ours is left");
     assert_eq!(record(&world, id).await.drift, []);
     assert_eq!(begun(&world, id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_mark_of_ours_that_was_taken_off_is_named_and_put_back() {
+    for mark in ["ccm:worker-id", "ccm:managed"] {
+        let world = World::new();
+        let id = world.ready_worker("lab").await;
+        no_idle_shutdown(&world, id).await;
+        let instance = world.instance(id).await.parse().unwrap();
+        let ours = world.worker(id).await.ec2_tags();
+        world.cloud.update_tags(&home(), &instance, &BTreeMap::new(), &[mark.to_owned()]).await.unwrap();
+        world.ticks(20).await;
+        let drift = events(&world, id, "worker.drifted").await;
+        let was = format!("{mark}={}", ours[mark]);
+        assert_eq!(drift, [serde_json::json!({"name": "tags", "was": was, "is": format!("{mark}=")})]);
+        assert_eq!(tags_of(&world, instance).await, ours);
+        assert_eq!(record(&world, id).await.drift, []);
+        assert!(!world.power_reason(id).await.contains("ccm:managed"));
+    }
+}
+
+#[tokio::test]
+async fn a_mark_that_aws_does_not_let_us_put_back_is_asked_of_people_and_the_rest_is_healed_after() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    no_idle_shutdown(&world, id).await;
+    let instance: InstanceId = world.instance(id).await.parse().unwrap();
+    let ours = world.worker(id).await.ec2_tags();
+    let both = ["ccm:managed".to_owned(), "ccm:worker-id".to_owned()];
+    world.cloud.update_tags(&home(), &instance, &BTreeMap::new(), &both).await.unwrap();
+    // As AWS does where the tag is gone.
+    world.fault("CreateTags", "UnauthorizedOperation", 1);
+    world.ticks(40).await;
+    let healing = begun(&world, id).await;
+    assert_eq!(healing.iter().map(|one| one.status).collect::<Vec<_>>(), [OperationStatus::Failed], "tried once");
+    assert_eq!(record(&world, id).await.drift[0].kind, DriftKind::Tags);
+    let reason = world.power_reason(id).await;
+    assert!(reason.ends_with("put the tag back on the instance by hand."), "{reason}");
+    let by_hand = [("ccm:managed".to_owned(), "true".to_owned())].into();
+    world.cloud.update_tags(&home(), &instance, &by_hand, &[]).await.unwrap();
+    world.ticks(40).await;
+    assert_eq!(tags_of(&world, instance).await, ours);
+    assert_eq!((record(&world, id).await.drift, begun(&world, id).await.len()), (vec![], 2));
+    assert!(!world.power_reason(id).await.contains("ccm:managed"));
 }
 
 #[tokio::test]

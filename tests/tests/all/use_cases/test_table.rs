@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use app::ports::{Item, ItemKey, Page, Query, Table, TableError, Write};
 use app::testing::MemoryTable;
 use async_trait::async_trait;
+use domain::WorkerId;
 
 #[derive(Default)]
 pub(super) struct TestTable {
     pub(super) memory: MemoryTable,
     list_lost: AtomicBool,
+    /// What came back of it, or was written since.
+    list_has: Mutex<Vec<WorkerId>>,
     /// The keys of each call that wrote.
     written: Mutex<Vec<Vec<ItemKey>>>,
 }
@@ -19,6 +22,11 @@ impl TestTable {
     /// The list of all workers is empty from now on, or what it was again.
     pub(super) fn lose_list(&self, lost: bool) {
         self.list_lost.store(lost, Ordering::SeqCst);
+    }
+
+    /// While the list is lost, it has these.
+    pub(super) fn list_has(&self, workers: &[WorkerId]) {
+        *self.list_has.lock().unwrap() = workers.to_vec();
     }
 
     /// The keys of each call that wrote since this was last asked; more than one were a transaction.
@@ -46,7 +54,11 @@ impl Table for TestTable {
     async fn query(&self, query: &Query) -> Result<Page, TableError> {
         tokio::task::yield_now().await;
         if query.pk == "WORKERS" && self.list_lost.load(Ordering::SeqCst) {
-            return Ok(Page::default());
+            let all = Query { limit: 1_000, after: None, ..query.clone() };
+            let mut page = self.memory.query(&all).await?;
+            let has: Vec<String> = self.list_has.lock().unwrap().iter().map(ToString::to_string).collect();
+            page.items.retain(|item| has.iter().any(|id| item.pk.contains(id)));
+            return Ok(page);
         }
         self.memory.query(query).await
     }

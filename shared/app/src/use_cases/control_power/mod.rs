@@ -2,6 +2,7 @@
 //! set when to look again.
 
 mod act;
+mod explain;
 mod known;
 mod notice;
 mod tags;
@@ -18,6 +19,7 @@ use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
 
 use self::act::{Acted, act};
+use self::explain::explain;
 use super::change::{change, observe};
 use super::controller::awaits_first_contact;
 use super::dispatch_power::power_message;
@@ -165,6 +167,7 @@ async fn control_one(
     let record = settled(ctx, &worker, known.record, now).drifted(drift).observed(&conditions, now);
     let policies = Policies { power: &ctx.settings.power, reconcile: &ctx.settings.reconcile };
     let decision = decide(&worker, &known.evidence, &record, policies, now);
+    let decision = explain(ctx, &worker, decision, &record, tags.as_ref(), now).await?;
     if decision.action == Action::Forget {
         forget_worker(ctx, worker.id).await?;
         return ctx.store.drop_power(worker.id).await;

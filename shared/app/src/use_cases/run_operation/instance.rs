@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::{Ec2, Ec2Error};
 use crate::use_cases::change::{change, observe};
-use crate::use_cases::instance::{ec2_tags, look};
+use crate::use_cases::instance::look;
 use crate::use_cases::launch::{Asked, launch};
 use crate::use_cases::operation_run::{Progress, frozen};
 use crate::use_cases::start::start;
@@ -114,7 +114,7 @@ async fn on_instance(
                 }
                 _ => Vec::new(),
             };
-            ec2.update_tags(place, id, &ec2_tags(worker), &remove).await
+            ec2.update_tags(place, id, &worker.ec2_tags(), &remove).await
         }
     }
 }

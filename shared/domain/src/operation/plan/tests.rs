@@ -2,7 +2,7 @@ use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, lost, open_launch, worker};
 use crate::reconcile::DriftKind;
 use crate::worker::observe::{MISSING_AGAIN_AFTER, observe_instance};
-use crate::worker::{Command, Departure, command::command};
+use crate::worker::{Command, Departure, Wish, command::command};
 
 /// What EC2 may show, and the worker that has already recorded it.
 fn cases(desired: DesiredState) -> Vec<(&'static str, Worker, Option<InstanceObservation>)> {
@@ -110,7 +110,8 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       unknown -> wait for EC2 to report a state this version knows
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
       lost and forgotten, launch failed -> done: It has no instance that could run.
-      launch open, never launched, absent, imported and absent -> wait for EC2 to list the instance again
+      launch open, absent, imported and absent -> wait for EC2 to list the instance again
+      never launched -> done: It was never launched.
       absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     stop_worker while wanted terminated
       pending -> wait for the instance to run before it can be stopped
@@ -121,7 +122,8 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       unknown -> wait for EC2 to report a state this version knows
       lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
       lost and forgotten, launch failed -> done: It has no instance that could run.
-      launch open, never launched, absent, imported and absent -> wait for EC2 to list the instance again
+      launch open, absent, imported and absent -> wait for EC2 to list the instance again
+      never launched -> done: It was never launched.
       absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
     terminate_worker while wanted running
       pending, running, unknown, lost to its host, lost and forgotten, launch failed, launch open, never launched, absent, imported and absent, absent twice, absent twice, and wished for since -> fail superseded: The worker is wanted running by now. Created by ada.
@@ -137,6 +139,14 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       lost and forgotten, launch failed, launch open, absent, imported and absent -> wait for a second answer from EC2 that the instance is gone
       never launched -> done: It never had an instance.
     ");
+}
+
+#[test]
+fn a_creation_is_done_where_no_launch_was_wished_and_superseded_where_the_wish_came_later() {
+    let recorded = |number| Worker { desired: DesiredState::Stopped, wish: Wish::new(number, at(0)), ..draft() };
+    let step = |number| next(&Task::CreateWorker, &recorded(number), Seen::Absent);
+    assert!(matches!(step(1), Step::Done(Some(_))));
+    assert!(matches!(step(2), Step::Fail("superseded", _)));
 }
 
 #[test]
@@ -195,6 +205,9 @@ fn tags_are_done_only_when_the_new_are_there_and_the_removed_are_not() {
     // `team` was removed once and given again since: it stays.
     assert_eq!(next(&task, &wanted, Seen::Present(&seen)), Step::Done(None));
     seen.tags.insert("Name".into(), "renamed by hand".into());
+    assert_eq!(next(&task, &wanted, Seen::Present(&seen)), Step::Act(Call::UpdateTags));
+    seen.tags.insert("Name".into(), wanted.name.clone());
+    seen.tags.remove("ccm:worker-id");
     assert_eq!(next(&task, &wanted, Seen::Present(&seen)), Step::Act(Call::UpdateTags));
 }
 

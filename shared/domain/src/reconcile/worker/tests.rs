@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, lost, open_launch, worker};
 use crate::instance::{InstanceObservation, InstanceState};
@@ -82,7 +84,7 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       failed -> launch: It is wanted running, and its launch failed.
       unknown -> wait: EC2 reports a state that this version does not know; nothing is done about it.
       stopped by hand -> wait [then start at 2026-09-22 02:18 UTC]: It was stopped outside CML Cloud Manager at 2026-09-21 14:18 UTC, and is left so until 2026-09-22 02:18 UTC, or until somebody starts it.
-      taken down by its host -> start: Its host took it down. Created by ada.
+      taken down by its host -> start: Its host took it down.
       lost to its host -> relaunch: It was lost to its host, and what was on it with it.
       ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with. Mend that and start it again.
       terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
@@ -102,7 +104,7 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       failed -> launch: It is wanted running, and its launch failed.
       unknown -> wait: EC2 reports a state that this version does not know; nothing is done about it.
       stopped by hand -> start: It was stopped outside CML Cloud Manager at 2026-09-21 14:18 UTC, and was left so for 12 hours.
-      taken down by its host -> start: Its host took it down. Created by ada.
+      taken down by its host -> start: Its host took it down.
       lost to its host -> relaunch: It was lost to its host, and what was on it with it.
       ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with. Mend that and start it again.
       terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
@@ -293,11 +295,23 @@ fn what_was_missed_once_is_looked_at_again_as_soon_as_a_second_miss_counts() {
 }
 
 #[test]
+fn a_stop_by_its_host_is_told_once() {
+    let running = worker(WorkerStatus::Running, DesiredState::Running);
+    let seen = InstanceObservation { state: InstanceState::Stopped, ..lost() };
+    let taken_down = after(&running, observe_instance(&running, Seen::Present(&seen), at(5)), at(5));
+    let decision = judge(&taken_down, &Evidence::default(), &ReconcileRecord::default(), at(6));
+    let told = (decision.action, decision.reason.as_str());
+    assert_eq!(told, (Action::Start, "Its host took it down. EC2 says: Internal error on launch."));
+}
+
+#[test]
 fn only_tags_kept_here_drift_and_the_name_of_what_was_launched_here() {
     let tags = BTreeMap::from([("team".to_owned(), "networks".to_owned())]);
     let ours = Worker { tags: tags.clone(), ..worker(WorkerStatus::Running, DesiredState::Running) };
-    let named =
-        |name: &str| BTreeMap::from([("Name".to_owned(), name.to_owned()), ("cost".to_owned(), "7".to_owned())]);
+    let named = |name: &str| {
+        let others = [("Name".to_owned(), name.to_owned()), ("cost".to_owned(), "7".to_owned())];
+        draft().ec2_tags().into_iter().chain(others).collect::<BTreeMap<_, _>>()
+    };
     let kinds = |worker: &Worker, seen: &BTreeMap<String, String>| {
         drift(worker, Some(seen), at(1))
             .iter()
@@ -308,10 +322,48 @@ fn only_tags_kept_here_drift_and_the_name_of_what_was_launched_here() {
     seen.extend(tags);
     assert_eq!(kinds(&ours, &seen), []);
     let differ = kinds(&ours, &named("lab-2"));
-    assert_eq!(differ, [(DriftKind::Tags, "team=networks, Name=lab-1".to_owned(), "team=, Name=lab-2".to_owned())]);
+    assert_eq!(differ, [(DriftKind::Tags, "Name=lab-1, team=networks".to_owned(), "Name=lab-2, team=".to_owned())]);
     let imported = Worker { imported: true, tags: BTreeMap::new(), ..ours.clone() };
     assert_eq!(kinds(&imported, &named("lab-2")), []);
     assert_eq!(drift(&ours, None, at(1)), [], "what was not seen is not known to differ");
+}
+
+#[test]
+fn each_mark_of_ours_that_an_instance_lost_is_drift() {
+    let launched = worker(WorkerStatus::Running, DesiredState::Running);
+    let imported = Worker { imported: true, ..launched.clone() };
+    let id = format!("ccm:worker-id={}", launched.id);
+    for (worker, mark, was) in [
+        (&launched, "ccm:managed", "ccm:managed=true"),
+        (&launched, "ccm:worker-id", id.as_str()),
+        (&imported, "ccm:managed", "ccm:managed=true"),
+        (&imported, "ccm:worker-id", id.as_str()),
+    ] {
+        let mut seen = worker.ec2_tags();
+        seen.remove(mark);
+        let found = drift(worker, Some(&seen), at(1));
+        let told: Vec<_> = found.iter().map(|one| (one.kind, one.was.as_str(), one.is.clone())).collect();
+        assert_eq!(told, [(DriftKind::Tags, was, format!("{mark}="))]);
+    }
+}
+
+#[test]
+fn an_instance_counts_as_unmanaged_once_it_has_been_seen_without_the_tag_for_a_while() {
+    let ours = worker(WorkerStatus::Running, DesiredState::Running);
+    let unmanaged = |tags: &BTreeMap<String, String>, minute| {
+        let record = ReconcileRecord::default().drifted(drift(&ours, Some(tags), at(0)));
+        is_unmanaged(&record, tags, at(minute))
+    };
+    let mut tags = ours.ec2_tags();
+    assert!(!unmanaged(&tags, 3));
+    tags.remove("ccm:worker-id");
+    assert!(!unmanaged(&tags, 3), "what is missing is put back by us");
+    for value in [None, Some("false")] {
+        tags.remove("ccm:managed");
+        tags.extend(value.map(|value| ("ccm:managed".to_owned(), value.to_owned())));
+        assert!(!unmanaged(&tags, 2), "EC2's lists lag");
+        assert!(unmanaged(&tags, 3), "{value:?}");
+    }
 }
 
 #[test]

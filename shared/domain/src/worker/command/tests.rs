@@ -69,8 +69,7 @@ fn every_command_gives_events_or_a_refusal_in_every_state() {
       provisioning, running, starting, unknown -> already so
       terminating, running but unwanted -> REFUSED: the worker is terminating; it cannot be started
     stop
-      never launched -> REFUSED: the worker has no instance yet; it cannot be stopped
-      launch open, launch failed, pending, provisioning, running, stopping, stopped, starting, failed, unknown -> worker.desired_changed
+      never launched, launch open, launch failed, pending, provisioning, running, stopping, stopped, starting, failed, unknown -> worker.desired_changed
       terminating, running but unwanted -> REFUSED: the worker is terminating; it cannot be stopped
       terminated -> REFUSED: the worker is terminated; it cannot be stopped
     terminate
@@ -160,6 +159,15 @@ fn a_partial_update_touches_its_own_fields_only() {
     for (update, expected) in cases {
         assert_eq!(given(&before, &Command::Update(update)), at_once(expected));
     }
+}
+
+#[test]
+fn what_is_wanted_stopped_before_its_launch_is_not_launched() {
+    let stopped = given(&draft(), &want(DesiredState::Stopped));
+    assert_eq!((stopped.desired, stopped.status), (DesiredState::Stopped, WorkerStatus::Pending));
+    assert_eq!(command(&stopped, &launch()), Err(Refusal::Unwanted { desired: DesiredState::Stopped }));
+    let wanted_again = given(&stopped, &want(DesiredState::Running));
+    assert!(command(&wanted_again, &launch()).is_ok());
 }
 
 #[test]

@@ -163,6 +163,7 @@ proptest! {
                     Input::NotSeen if before.never_had_instance() => {
                         prop_assert_eq!(before.desired, DesiredState::Terminated);
                     }
+                    Input::NotSeen if before.launch_refused => prop_assert_eq!(&before.instance, &None),
                     Input::NotSeen => prop_assert_eq!(Miss::of(before.missing_since, now), Miss::Second),
                 }
             }

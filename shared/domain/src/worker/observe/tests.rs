@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::{after, at, draft, grouped, instance, instance_id, lost, open_launch, worker};
 use crate::metrics::ServiceStatus;
-use crate::worker::{CmlAddress, Offer, Wish};
+use crate::worker::{CmlAddress, Departure, Offer, Wish};
 
 fn by_hand(state: InstanceState) -> InstanceObservation {
     InstanceObservation {
@@ -261,6 +261,44 @@ fn an_open_launch_that_is_wanted_stopped_is_given_up_after_two_empty_answers() {
     assert!(observe_instance(&once, Seen::Absent, at(1)).is_empty());
     let twice = after(&once, observe_instance(&once, Seen::Absent, at(7)), at(7));
     assert_eq!(twice.status, WorkerStatus::Failed);
+}
+
+#[test]
+fn a_launch_that_ec2_refused_is_over_at_the_first_look_when_it_is_not_wanted_any_more() {
+    let refused = |desired| Worker { launch_refused: true, ..open_launch(desired) };
+    assert!(observe_instance(&refused(DesiredState::Running), Seen::Absent, at(1)).is_empty());
+    for (desired, status, detail) in [
+        (DesiredState::Stopped, WorkerStatus::Failed, "The launch was given up: EC2 refused it."),
+        (DesiredState::Terminated, WorkerStatus::Terminated, "EC2 refused its launch."),
+    ] {
+        let open = refused(desired);
+        let over = after(&open, observe_instance(&open, Seen::Absent, at(1)), at(1));
+        assert_eq!((over.status, over.status_detail.as_deref()), (status, Some(detail)));
+    }
+}
+
+#[test]
+fn a_start_of_what_is_wanted_running_is_never_said_to_come_from_outside() {
+    let running = worker(WorkerStatus::Running, DesiredState::Running);
+    for stop in [by_hand(InstanceState::Stopped), InstanceObservation { state: InstanceState::Stopped, ..lost() }] {
+        let stopped = after(&running, observe_instance(&running, Seen::Present(&stop), at(5)), at(5));
+        assert!(stopped.departure.is_some());
+        let pending = instance(InstanceState::Pending);
+        let starting = after(&stopped, observe_instance(&stopped, Seen::Present(&pending), at(6)), at(6));
+        let up = instance(InstanceState::Running);
+        let up = after(&starting, observe_instance(&starting, Seen::Present(&up), at(7)), at(7));
+        assert_eq!((up.status, up.departure), (WorkerStatus::Running, None));
+        assert_eq!(up.state_reason, "The instance was started again.");
+    }
+    // What was said of it since stands.
+    let by_reconciler = Worker {
+        state_reason: "Started by the reconciler: It was left so for 12 hours.".into(),
+        departure: Some(Departure { kind: DriftKind::StoppedByHand, at: at(5) }),
+        ..worker(WorkerStatus::Stopped, DesiredState::Running)
+    };
+    let up = instance(InstanceState::Running);
+    let next = after(&by_reconciler, observe_instance(&by_reconciler, Seen::Present(&up), at(7)), at(7));
+    assert_eq!(next.state_reason, by_reconciler.state_reason);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::id::OperationId;
 use crate::reconcile::LastAction;
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 /// Anything that may be judged.
