@@ -12,6 +12,7 @@ use crate::executor::{HOUR, MINUTE, Moment, SECOND, Sim};
 use crate::faults::{Fault, Weather};
 use crate::invariants::Monitor;
 use crate::sabotage::Sabotage;
+use crate::watch::Watch;
 use crate::world::World;
 
 /// How long EC2 lists a terminated instance. Source: EC2 user guide, "about an hour".
@@ -36,12 +37,16 @@ pub(crate) struct Machine {
     /// Counts its changes of state, so that what was to come of an earlier one does not come.
     turn: u64,
     pub(crate) running_since: Option<Moment>,
+    /// When it ceased to run, each time.
+    pub(crate) ran_until: Vec<Moment>,
+    /// The worker that took it over, though it may not say so itself yet.
+    claimed_by: Option<String>,
 }
 
 impl Machine {
-    /// The worker that its tag names.
+    /// The worker that its tag names, or that took it over.
     pub(crate) fn worker(&self) -> Option<&String> {
-        self.shown.tags.get(WORKER_TAG)
+        self.shown.tags.get(WORKER_TAG).or(self.claimed_by.as_ref())
     }
 
     /// It runs, or may run again: it costs.
@@ -91,6 +96,7 @@ pub(crate) struct Cloud {
     pub(crate) sim: Arc<Sim>,
     pub(crate) weather: Arc<Weather>,
     pub(crate) monitor: Arc<Monitor>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) sabotage: Sabotage,
     state: Mutex<State>,
     pub(crate) world: std::sync::OnceLock<Weak<World>>,
@@ -105,11 +111,12 @@ pub(crate) const BY_REQUEST: Reason = Some(("Client.UserInitiatedShutdown", "Use
 pub(crate) const BY_HOST: Reason = Some(("Server.InternalError", "Internal error of the host"));
 
 impl Cloud {
-    pub(crate) fn new(sim: &Arc<Sim>, weather: &Arc<Weather>, monitor: &Arc<Monitor>, sabotage: Sabotage) -> Arc<Self> {
+    pub(crate) fn new(sim: &Arc<Sim>, weather: &Arc<Weather>, watch: &Arc<Watch>, sabotage: Sabotage) -> Arc<Self> {
         Arc::new(Self {
             sim: sim.clone(),
             weather: weather.clone(),
-            monitor: monitor.clone(),
+            monitor: watch.monitor.clone(),
+            watch: watch.clone(),
             sabotage,
             state: Mutex::default(),
             world: std::sync::OnceLock::new(),
@@ -197,6 +204,8 @@ impl Cloud {
                 ended_at: None,
                 turn: 0,
                 running_since: None,
+                ran_until: vec![],
+                claimed_by: None,
             };
             state.machines.insert(id.clone(), machine);
             state.hosts.insert(address, Host::Machine(id.clone()));
@@ -208,6 +217,13 @@ impl Cloud {
         self.tell(&id);
         self.later(&id, self.weather.boot_time(), InstanceState::Running, None);
         Some(id)
+    }
+
+    /// A worker took it over.
+    pub(crate) fn claimed(&self, id: &InstanceId, worker: &str) {
+        if let Some(machine) = self.state().machines.get_mut(id) {
+            machine.claimed_by = Some(worker.to_owned());
+        }
     }
 
     /// Begins a start.
@@ -277,6 +293,9 @@ impl Cloud {
             machine.shown.state = to;
             machine.shown.state_reason_code = reason.map(|(code, _)| code.into());
             machine.shown.state_reason_message = reason.map(|(_, message)| message.into());
+            if machine.running_since.is_some() {
+                machine.ran_until.push(now);
+            }
             machine.running_since = (to == InstanceState::Running).then_some(now);
             let off = matches!(to, InstanceState::Stopped | InstanceState::ShuttingDown | InstanceState::Terminated);
             if to == InstanceState::Terminated {

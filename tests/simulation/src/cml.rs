@@ -9,17 +9,25 @@ use app::ports::{
 };
 use async_trait::async_trait;
 use domain::activity::TelemetryEvent;
-use domain::metrics::CmlReading;
+use domain::metrics::{CmlReading, LicenseReading};
 use domain::{InstanceId, SignedDuration, Timestamp};
 
 use crate::cloud::Host;
-use crate::controllers::{ControllerPark, PERSON, POLLER, SimLab, certificate};
+use crate::controllers::{ControllerPark, POLLER, certificate};
 use crate::executor::Sim;
+use crate::labs::SimLab;
+use crate::rules_labs::Touch;
+use crate::sabotage::Sabotage;
 
 /// What nothing in the simulation asks for.
 pub(crate) fn unused<T>(operation: &'static str) -> Result<T, CmlError> {
     let message = "not simulated".into();
     Err(CmlError { operation, status: Some(404), kind: CmlErrorKind::Refused, message })
+}
+
+/// CML's word for whether it has a licence.
+fn registration(registered: bool) -> &'static str {
+    if registered { "COMPLETED" } else { "NOT_REGISTERED" }
 }
 
 fn no_lab(operation: &'static str) -> CmlError {
@@ -28,18 +36,6 @@ fn no_lab(operation: &'static str) -> CmlError {
 }
 
 impl ControllerPark {
-    fn lab_of(id: &str, lab: &SimLab, since: i64) -> CmlLab {
-        let state = if lab.runs(since) { CmlState::Started } else { CmlState::Stopped };
-        CmlLab {
-            id: id.into(),
-            title: Some(id.into()),
-            state: Some(state),
-            owner_username: Some(PERSON.into()),
-            node_count: Some(lab.nodes),
-            ..CmlLab::default()
-        }
-    }
-
     /// A lab of the controller that is reached, and since when its machine runs.
     async fn with_lab<T>(
         &self,
@@ -53,17 +49,31 @@ impl ControllerPark {
         self.with(&id, |one| one.labs.get(lab).map(|lab| read(lab, since))).ok_or_else(|| no_lab(operation))
     }
 
-    async fn turn(&self, operation: &'static str, access: CmlAccess<'_>, lab: &str, on: bool) -> Result<(), CmlError> {
-        self.with_lab(operation, access, lab, |_, _| ()).await?;
+    /// Does something to a lab, unless that cannot be done to it as it is.
+    async fn act(
+        &self,
+        operation: &'static str,
+        access: CmlAccess<'_>,
+        (lab, action): (&str, &str),
+        refusal: impl Fn(&CmlState) -> Option<&'static str> + Send,
+        change: impl FnOnce(&Self, &InstanceId) + Send,
+    ) -> Result<(), CmlError> {
         let id = self.reach(operation, access.target, true).await?;
-        self.turn_lab(&id, lab, on);
-        self.sim.call().await;
-        Ok(())
+        let since = self.running_since(&id).unwrap_or(i64::MAX);
+        let state = self.with(&id, |one| one.labs.get(lab).map(|lab| lab.state(since)));
+        if let Some(message) = refusal(&state.ok_or_else(|| no_lab(operation))?) {
+            let message = message.into();
+            return Err(CmlError { operation, status: Some(400), kind: CmlErrorKind::Refused, message });
+        }
+        self.cloud.watch.touches_lab(&access.target.worker.to_string(), lab, action);
+        change(self, &id);
+        self.answer(operation).await
     }
 
     fn running_nodes(&self, id: &InstanceId) -> u32 {
         let since = self.running_since(id).unwrap_or(i64::MAX);
-        self.with(id, |one| one.running(since).map(|lab| lab.nodes).sum())
+        let now = Sim::now(&self.sim);
+        self.with(id, |one| one.labs.values().map(|lab| lab.running_nodes(since, now)).sum())
     }
 }
 
@@ -101,12 +111,14 @@ impl Cml for ControllerPark {
             });
             (one.labs.len(), one.telemetry.iter().filter(newer).cloned().collect::<Vec<_>>())
         });
+        let registration = registration(self.with(&id, |one| one.registered_at.is_some()));
         let mut cml = CmlReading {
             version: Some(information.version.clone()),
             ready: information.ready,
             labs: u32::try_from(labs).ok(),
             running_nodes: Some(nodes),
             healthy: Some(true),
+            license: Some(LicenseReading { registration: Some(registration.into()), ..LicenseReading::default() }),
             ..CmlReading::default()
         };
         let mut read = Some(());
@@ -141,12 +153,12 @@ impl CmlLabs for ControllerPark {
     async fn labs(&self, access: CmlAccess<'_>) -> Result<LabListing, CmlError> {
         let id = self.reach("GET /labs", access.target, true).await?;
         let since = self.running_since(&id).unwrap_or(i64::MAX);
-        let labs = self.with(&id, |one| one.labs.iter().map(|(id, lab)| Self::lab_of(id, lab, since)).collect());
+        let labs = self.with(&id, |one| one.labs.iter().map(|(id, lab)| lab.listed(id, since)).collect());
         Ok(LabListing { labs, unread: vec![] })
     }
 
     async fn lab(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<CmlLab, CmlError> {
-        self.with_lab("GET /labs/{lab_id}", access, lab_id, |lab, since| Self::lab_of(lab_id, lab, since)).await
+        self.with_lab("GET /labs/{lab_id}", access, lab_id, |lab, since| lab.listed(lab_id, since)).await
     }
 
     async fn create_lab(&self, _: CmlAccess<'_>, _: LabChange<'_>) -> Result<CmlLab, CmlError> {
@@ -158,20 +170,33 @@ impl CmlLabs for ControllerPark {
     }
 
     async fn delete_lab(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<(), CmlError> {
-        let id = self.reach("DELETE /labs/{lab_id}", access.target, true).await?;
-        self.with(&id, |one| one.labs.remove(lab_id)).map(|_| ()).ok_or_else(|| no_lab("DELETE /labs/{lab_id}"))
+        let runs = |state: &CmlState| (*state != CmlState::DefinedOnCore).then_some("Lab is not wiped");
+        let operation = "DELETE /labs/{lab_id}";
+        let delete = |park: &Self, id: &InstanceId| {
+            let now = Sim::now(&park.sim);
+            park.sim.note(|| format!("{lab_id} on {id} is deleted"));
+            park.with(id, |one| (one.labs.remove(lab_id), one.lab_deleted_at = now));
+        };
+        self.act(operation, access, (lab_id, "delete"), runs, delete).await
     }
 
     async fn start_lab(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<(), CmlError> {
-        self.turn("PUT /labs/{lab_id}/start", access, lab_id, true).await
+        let operation = "PUT /labs/{lab_id}/start";
+        self.act(operation, access, (lab_id, "start"), |_| None, |park, id| park.turn_lab(id, lab_id, true)).await
     }
 
     async fn stop_lab(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<(), CmlError> {
-        self.turn("PUT /labs/{lab_id}/stop", access, lab_id, false).await
+        let operation = "PUT /labs/{lab_id}/stop";
+        self.act(operation, access, (lab_id, "stop"), |_| None, |park, id| park.turn_lab(id, lab_id, false)).await
     }
 
     async fn wipe_lab(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<(), CmlError> {
-        self.turn("PUT /labs/{lab_id}/wipe", access, lab_id, false).await
+        let runs = |state: &CmlState| (*state == CmlState::Started).then_some("Lab is running");
+        let wipe = |park: &Self, id: &InstanceId| {
+            let now = Sim::now(&park.sim);
+            park.with(id, |one| one.labs.get_mut(lab_id).map(|lab| lab.wipe(now)));
+        };
+        self.act("PUT /labs/{lab_id}/wipe", access, (lab_id, "wipe"), runs, wipe).await
     }
 
     async fn import_lab(&self, _: CmlAccess<'_>, _: &str, _: Option<&str>) -> Result<ImportedLab, CmlError> {
@@ -179,7 +204,9 @@ impl CmlLabs for ControllerPark {
     }
 
     async fn download_lab(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<String, CmlError> {
-        self.with_lab("GET /labs/{lab_id}/download", access, lab_id, |_, _| "nodes: []\n".to_owned()).await
+        let operation = "GET /labs/{lab_id}/download";
+        let id = self.reach(operation, access.target, true).await?;
+        self.with(&id, |one| one.labs.get(lab_id).map(|lab| lab.file(&id, lab_id))).ok_or_else(|| no_lab(operation))
     }
 
     async fn lab_topology(&self, _: CmlAccess<'_>, _: &str) -> Result<CmlTopology, CmlError> {
@@ -187,8 +214,7 @@ impl CmlLabs for ControllerPark {
     }
 
     async fn lab_state(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<CmlState, CmlError> {
-        let state = |lab: &SimLab, since| if lab.runs(since) { CmlState::Started } else { CmlState::Stopped };
-        self.with_lab("GET /labs/{lab_id}/state", access, lab_id, state).await
+        self.with_lab("GET /labs/{lab_id}/state", access, lab_id, SimLab::state).await
     }
 
     async fn lab_element_states(&self, _: CmlAccess<'_>, _: &str) -> Result<ElementStates, CmlError> {
@@ -237,6 +263,7 @@ impl CmlSystem for ControllerPark {
 
     async fn create_notice(&self, access: CmlAccess<'_>, notice: NoticeChange<'_>) -> Result<CmlNotice, CmlError> {
         let id = self.reach("POST /system/notices", access.target, true).await?;
+        self.cloud.watch.touches("a notice", Touch::Changes);
         let number = self.sim.pick(0, i64::MAX - 1);
         let notice = CmlNotice {
             id: format!("notice-{number}"),
@@ -245,6 +272,7 @@ impl CmlSystem for ControllerPark {
             ..CmlNotice::default()
         };
         self.with(&id, |one| one.notices.push(notice.clone()));
+        self.answer("POST /system/notices").await?;
         Ok(notice)
     }
 
@@ -254,15 +282,18 @@ impl CmlSystem for ControllerPark {
 
     async fn delete_notice(&self, access: CmlAccess<'_>, notice_id: &str) -> Result<(), CmlError> {
         let id = self.reach("DELETE /system/notices/{notice_id}", access.target, true).await?;
+        self.cloud.watch.touches("the end of a notice", Touch::Changes);
         self.with(&id, |one| one.notices.retain(|notice| notice.id != notice_id));
-        Ok(())
+        self.answer("DELETE /system/notices/{notice_id}").await
     }
 }
 
 #[async_trait]
 impl CmlNodes for ControllerPark {
     async fn nodes(&self, access: CmlAccess<'_>, lab_id: &str) -> Result<Vec<CmlNode>, CmlError> {
-        self.with_lab("GET /labs/{lab_id}/nodes", access, lab_id, |_, _| vec![]).await
+        let now = Sim::now(&self.sim);
+        let nodes = |lab: &SimLab, since| lab.shown_nodes(since, now);
+        self.with_lab("GET /labs/{lab_id}/nodes", access, lab_id, nodes).await
     }
 
     async fn node_state(&self, _: CmlAccess<'_>, _: &str, _: &str) -> Result<NodeProgress, CmlError> {
@@ -281,8 +312,11 @@ impl CmlNodes for ControllerPark {
         unused("PUT /labs/{lab_id}/nodes/{node_id}/wipe_disks")
     }
 
-    async fn extract_configuration(&self, _: CmlAccess<'_>, _: &str, _: &str) -> Result<(), CmlError> {
-        unused("PUT /labs/{lab_id}/nodes/{node_id}/extract_configuration")
+    async fn extract_configuration(&self, access: CmlAccess<'_>, lab_id: &str, _: &str) -> Result<(), CmlError> {
+        let operation = "PUT /labs/{lab_id}/nodes/{node_id}/extract_configuration";
+        self.with_lab(operation, access, lab_id, |_, _| ()).await?;
+        self.cloud.watch.touches("an extraction", Touch::Changes);
+        self.answer(operation).await
     }
 
     async fn console_log(&self, _: CmlAccess<'_>, _: &str, _: &str, _: u32, _: u32) -> Result<Vec<String>, CmlError> {
@@ -293,13 +327,27 @@ impl CmlNodes for ControllerPark {
 #[async_trait]
 impl CmlLicensing for ControllerPark {
     async fn licensing(&self, access: CmlAccess<'_>) -> Result<LicensingStatus, CmlError> {
-        self.reach("GET /licensing", access.target, true).await?;
-        Ok(LicensingStatus::default())
+        let id = self.reach("GET /licensing", access.target, true).await?;
+        let mut status = LicensingStatus::default();
+        let registered = self.with(&id, |one| one.registered_at.is_some());
+        let told = registered && self.cloud.sabotage != Sabotage::SeatsStay;
+        status.registration.status = Some(registration(told).into());
+        Ok(status)
     }
 
     async fn deregister(&self, access: CmlAccess<'_>) -> Result<Deregistration, CmlError> {
-        self.reach("DELETE /licensing/deregistration", access.target, true).await?;
-        Ok(Deregistration::Done)
+        let operation = "DELETE /licensing/deregistration";
+        let id = self.reach(operation, access.target, true).await?;
+        if self.running_nodes(&id) > 0 {
+            let message = "Cannot deregister while nodes are running".into();
+            return Err(CmlError { operation, status: Some(400), kind: CmlErrorKind::Refused, message });
+        }
+        self.cloud.watch.touches("a deregistration", Touch::Destroys);
+        let stays = self.cloud.sabotage == Sabotage::SeatsStay;
+        let had_seat = self.with(&id, |one| if stays { one.registered_at } else { one.registered_at.take() }).is_some();
+        self.answer(operation).await?;
+        let description = "Not registered".into();
+        Ok(if had_seat { Deregistration::Done } else { Deregistration::NotRegistered { description } })
     }
 
     async fn set_licensing_transport(&self, _: CmlAccess<'_>, _: LicensingTransportChange<'_>) -> Result<(), CmlError> {

@@ -10,30 +10,26 @@ use domain::activity::TelemetryEvent;
 use crate::cloud::{Cloud, Host};
 use crate::executor::{HOUR, MINUTE, Moment, SECOND, Sim};
 use crate::faults::Fault;
+use crate::labs::SimLab;
 
 /// The CML user that the product reads with.
 pub(crate) const POLLER: &str = "the-poller";
 /// Who everything belongs to that people do in CML.
 pub(crate) const PERSON: &str = "alice";
 
-/// A lab.
-#[derive(Clone, Debug)]
-pub(crate) struct SimLab {
-    pub(crate) nodes: u32,
-    /// Since when it is wanted to run.
-    started_at: Option<Moment>,
-    /// When its nodes have done what they were told.
-    pub(crate) converged_at: Moment,
-}
-
 /// A machine's controller.
 #[derive(Default)]
 pub(crate) struct Controller {
     pub(crate) labs: BTreeMap<String, SimLab>,
+    /// Counts those that were made.
+    pub(crate) labs_made: u32,
+    pub(crate) lab_deleted_at: Moment,
+    /// When it took a seat of a licence, while it has one.
+    pub(crate) registered_at: Option<Moment>,
     pub(crate) telemetry: Vec<TelemetryEvent>,
     pub(crate) notices: Vec<CmlNotice>,
     /// When it was used, by people or by what runs on it.
-    uses: Vec<Moment>,
+    pub(crate) uses: Vec<Moment>,
     /// How long it takes to come up after its machine.
     comes_up_in: Moment,
     /// The hour for which its luck was drawn, and until when it does not answer.
@@ -44,13 +40,6 @@ impl Controller {
     /// Labs that run, given since when the machine does.
     pub(crate) fn running(&self, since: Moment) -> impl Iterator<Item = &SimLab> {
         self.labs.values().filter(move |lab| lab.runs(since))
-    }
-}
-
-impl SimLab {
-    /// It runs: it was started since the machine was.
-    pub(crate) fn runs(&self, since: Moment) -> bool {
-        self.started_at.is_some_and(|at| at >= since)
     }
 }
 
@@ -90,6 +79,11 @@ impl ControllerPark {
         self.sim.now() >= since + self.with(id, |one| one.comes_up_in)
     }
 
+    /// Whether people can work on it.
+    pub(crate) fn is_usable(&self, id: &InstanceId) -> bool {
+        self.is_up(id) && !self.is_down(id)
+    }
+
     /// A person does something.
     pub(crate) fn person_does(&self, id: &InstanceId, category: &str) {
         let now = self.sim.now();
@@ -98,25 +92,6 @@ impl ControllerPark {
             one.telemetry.push(event);
             one.uses.push(now);
         });
-    }
-
-    /// Starts or stops a lab.
-    pub(crate) fn turn_lab(&self, id: &InstanceId, lab: &str, on: bool) {
-        let (now, time) = (self.sim.now(), self.sim.pick(5 * SECOND, 3 * MINUTE));
-        self.with(id, |one| {
-            if let Some(lab) = one.labs.get_mut(lab) {
-                lab.started_at = on.then_some(now);
-                lab.converged_at = now + time;
-            }
-            // Stopping what runs is its last use.
-            one.uses.push(now);
-        });
-    }
-
-    /// Makes a lab, stopped.
-    pub(crate) fn make_lab(&self, id: &InstanceId, lab: &str, nodes: u32) {
-        let now = self.sim.now();
-        self.with(id, |one| one.labs.insert(lab.to_owned(), SimLab { nodes, started_at: None, converged_at: now }));
     }
 
     /// Notes every minute what runs, as use.
@@ -195,7 +170,7 @@ impl ControllerPark {
     }
 
     /// Its luck is drawn once an hour.
-    fn is_down(&self, id: &InstanceId) -> bool {
+    pub(crate) fn is_down(&self, id: &InstanceId) -> bool {
         let now = self.sim.now();
         let drawn = self.with(id, |one| one.luck);
         if drawn.0 != now / HOUR {
@@ -204,6 +179,15 @@ impl ControllerPark {
             self.with(id, |one| one.luck = (now / HOUR, until.min(weather.until().max(now))));
         }
         now < self.with(id, |one| one.luck.1)
+    }
+
+    /// The way back from a call that changed something: its answer may be lost.
+    pub(crate) async fn answer(&self, operation: &'static str) -> Result<(), CmlError> {
+        let lost = self.cloud.weather.strikes(Fault::CmlAnswerLost);
+        self.sim.call().await;
+        let message = "the answer was lost".into();
+        let error = CmlError { operation, status: None, kind: CmlErrorKind::Unreachable, message };
+        if lost { Err(error) } else { Ok(()) }
     }
 
     /// Whether it lies this time.

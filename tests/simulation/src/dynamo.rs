@@ -13,13 +13,16 @@ use async_trait::async_trait;
 use crate::executor::{MINUTE, Moment, Sim};
 use crate::faults::{Fault, Weather};
 use crate::invariants::Monitor;
+use crate::rules_labs::lists_workers;
 use crate::sabotage::Sabotage;
+use crate::watch::Watch;
 
 /// The table as the product sees it.
 pub(crate) struct Dynamo {
     sim: Arc<Sim>,
     weather: Arc<Weather>,
     monitor: Arc<Monitor>,
+    watch: Arc<Watch>,
     sabotage: Sabotage,
     /// What is true.
     pub(crate) memory: Arc<MemoryTable>,
@@ -42,11 +45,12 @@ struct Indexes {
 }
 
 impl Dynamo {
-    pub(crate) fn new(sim: &Arc<Sim>, weather: &Arc<Weather>, monitor: &Arc<Monitor>, sabotage: Sabotage) -> Self {
+    pub(crate) fn new(sim: &Arc<Sim>, weather: &Arc<Weather>, watch: &Arc<Watch>, sabotage: Sabotage) -> Self {
         Self {
             sim: sim.clone(),
             weather: weather.clone(),
-            monitor: monitor.clone(),
+            monitor: watch.monitor.clone(),
+            watch: watch.clone(),
             sabotage,
             memory: Arc::default(),
             indexes: Mutex::default(),
@@ -141,7 +145,7 @@ fn unavailable(message: &str) -> TableError {
 impl Table for Dynamo {
     async fn get(&self, key: &ItemKey) -> Result<Option<Item>, TableError> {
         self.arrive().await?;
-        self.memory.get(key).await
+        Ok(self.sabotage.shown(self.memory.get(key).await?))
     }
 
     async fn get_many(&self, keys: &[ItemKey]) -> Result<Vec<Item>, TableError> {
@@ -152,7 +156,8 @@ impl Table for Dynamo {
     async fn query(&self, query: &Query) -> Result<Page, TableError> {
         self.arrive().await?;
         let Some(index) = query.index else { return self.memory.query(query).await };
-        if self.sabotage.hides(query) {
+        let emptied = lists_workers(&query.pk) && self.watch.periods.store_is_empty();
+        if emptied || self.sabotage.hides(query) {
             return Ok(Page::default());
         }
         let now = self.sim.now();
@@ -192,6 +197,7 @@ impl Table for Dynamo {
                 self.monitor.written(item);
                 written.push(item.clone());
             }
+            self.watch.written(&key, item.as_ref());
             self.index(key, item);
         }
         if !self.sabotage.takes_records() {

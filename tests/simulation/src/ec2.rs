@@ -14,6 +14,7 @@ use domain::{InstanceId, Place};
 use crate::cloud::{BY_REQUEST, Cloud};
 use crate::executor::{MINUTE, SECOND};
 use crate::faults::Fault;
+use crate::rules_labs::Touch;
 
 /// The product's way to EC2.
 pub(crate) struct Ec2View(pub(crate) Arc<Cloud>);
@@ -64,7 +65,10 @@ impl Ec2 for Ec2View {
             None if !cloud.has_capacity(place, &request.spec.instance_type) => {
                 return Err(error(operation, "InsufficientInstanceCapacity"));
             }
-            None => cloud.launch(place, &request).ok_or_else(|| error(operation, "InternalError"))?,
+            None => {
+                cloud.watch.touches("RunInstances", Touch::Changes);
+                cloud.launch(place, &request).ok_or_else(|| error(operation, "InternalError"))?
+            }
         };
         let shown = cloud.machine(&id, |one| one.shown.clone()).ok_or_else(|| error(operation, "InternalError"))?;
         // It takes longer than other calls, and its answer is lost as often as those of several.
@@ -85,6 +89,7 @@ impl Ec2 for Ec2View {
                     return Err(error(operation, "InsufficientInstanceCapacity"));
                 }
                 self.0.monitor.started(&self.0, id);
+                self.0.watch.touches_instance(&self.0, operation, id, Touch::Changes);
                 self.0.start(id);
             }
             _ => return Err(error(operation, "IncorrectInstanceState")),
@@ -98,6 +103,7 @@ impl Ec2 for Ec2View {
         if self.state(operation, place, id)? != InstanceState::Stopped {
             return Err(error(operation, "IncorrectInstanceState"));
         }
+        self.0.watch.touches_instance(&self.0, operation, id, Touch::Changes);
         self.0.change(id, |one| one.shown.instance_type = instance_type.into());
         self.answer(operation, ()).await
     }
@@ -109,6 +115,7 @@ impl Ec2 for Ec2View {
             InstanceState::Stopping | InstanceState::Stopped => {}
             InstanceState::Running => {
                 self.0.monitor.stopped(&self.0, id);
+                self.0.watch.touches_instance(&self.0, operation, id, Touch::Destroys);
                 self.0.stop(id, BY_REQUEST);
             }
             _ => return Err(error(operation, "IncorrectInstanceState")),
@@ -121,6 +128,8 @@ impl Ec2 for Ec2View {
         self.arrive(operation).await?;
         if !matches!(self.state(operation, place, id)?, InstanceState::ShuttingDown | InstanceState::Terminated) {
             self.0.monitor.terminated(&self.0, id);
+            self.0.watch.touches_instance(&self.0, operation, id, Touch::Destroys);
+            self.0.watch.check_saved(id);
             self.0.terminate(id, BY_REQUEST);
         }
         self.answer(operation, ()).await
@@ -170,6 +179,7 @@ impl Ec2 for Ec2View {
         let operation = "CreateTags";
         self.arrive(operation).await?;
         self.state(operation, place, id)?;
+        self.0.watch.touches_instance(&self.0, operation, id, Touch::Changes);
         self.0.change(id, |one| {
             one.shown.tags.retain(|key, _| !remove.contains(key));
             one.shown.tags.extend(set.clone());
@@ -181,6 +191,7 @@ impl Ec2 for Ec2View {
         let operation = "MonitorInstances";
         self.arrive(operation).await?;
         self.state(operation, place, id)?;
+        self.0.watch.touches_instance(&self.0, operation, id, Touch::Changes);
         self.0.change(id, |one| one.shown.detailed_monitoring = enabled);
         self.answer(operation, ()).await
     }

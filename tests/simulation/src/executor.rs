@@ -108,6 +108,11 @@ impl Sim {
         Timestamp::from_millisecond(BEGINNING * 1_000 + at).unwrap_or(Timestamp::MAX)
     }
 
+    /// A moment that the product wrote.
+    pub(crate) fn moment(at: Timestamp) -> Moment {
+        at.as_millisecond() - BEGINNING * 1_000
+    }
+
     /// A number from `from` to `to`, both inclusive.
     pub(crate) fn pick(&self, from: i64, to: i64) -> i64 {
         self.inner().rng.i64(from..=to.max(from))

@@ -72,10 +72,18 @@ pub enum Fault {
     BusFailed,
     /// Secrets or files cannot be had.
     SecretsFailed,
+    /// A controller does what it is asked to, and its answer never comes.
+    CmlAnswerLost,
+    /// Somebody switches `SAFE_MODE` on for a while.
+    SafeMode,
+    /// The table's lists of workers are empty for a while.
+    StoreEmpty,
+    /// A person launches CML at EC2.
+    LaunchedByHand,
 }
 
 /// How many kinds there are.
-pub const KINDS: usize = 32;
+pub const KINDS: usize = 36;
 
 impl Fault {
     /// Every kind.
@@ -112,6 +120,10 @@ impl Fault {
         Self::AddressReused,
         Self::BusFailed,
         Self::SecretsFailed,
+        Self::CmlAnswerLost,
+        Self::SafeMode,
+        Self::StoreEmpty,
+        Self::LaunchedByHand,
     ];
 
     /// How likely it is at each occasion, on a day on which everything is as it is on average. What happens at
@@ -124,8 +136,10 @@ impl Fault {
             Self::EventLost | Self::EventDoubled | Self::EventLate => 0.1,
             Self::SendRefused | Self::SendAnswerLost | Self::SecretsFailed => 0.01,
             Self::Crash | Self::TickDoubled | Self::TickLost => 0.02,
-            Self::CmlBadGateway | Self::CmlLies | Self::CmlSlow | Self::BusFailed => 0.03,
+            Self::CmlBadGateway | Self::CmlLies | Self::CmlSlow | Self::CmlAnswerLost | Self::BusFailed => 0.03,
             // Once an hour, or once an instance.
+            Self::SafeMode | Self::StoreEmpty => 0.012,
+            Self::LaunchedByHand => 0.03,
             Self::NoCapacity | Self::CmlDown => 0.15,
             Self::Unlisted | Self::SlowInstance => 0.2,
             Self::HostFailure | Self::StoppedByHand | Self::StartedByHand | Self::TerminatedByHand => 0.06,

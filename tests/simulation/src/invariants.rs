@@ -157,7 +157,8 @@ impl Monitor {
         }
         let requested_at = text(operation, "requested_at").parse::<Timestamp>().ok();
         if let Some(known) = self.facts().workers.get_mut(worker) {
-            known.by_hand = known.by_hand.filter(|(_, at)| requested_at.is_some_and(|asked| asked < Sim::timestamp(*at)));
+            known.by_hand =
+                known.by_hand.filter(|(_, at)| requested_at.is_some_and(|asked| asked < Sim::timestamp(*at)));
         }
     }
 
@@ -168,10 +169,12 @@ impl Monitor {
             let mut facts = self.facts();
             let known = facts.workers.entry(id.clone()).or_default();
             let overwritten = version <= std::mem::replace(&mut known.version, version);
-            known.desired = text(item, "desired_state");
-            if known.desired == "running" {
+            let before = std::mem::replace(&mut known.desired, text(item, "desired_state"));
+            // What was wished until now may still be on its way.
+            if known.desired == "running" || before == "running" {
                 known.wished_running = now;
-            } else {
+            }
+            if known.desired != "running" || before != "running" {
                 known.wished_otherwise = now;
             }
             known.idle_enabled = item.attributes.get("idle_enabled").and_then(Value::as_bool).unwrap_or(true);

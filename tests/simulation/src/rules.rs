@@ -41,6 +41,30 @@ pub enum Rule {
     NoMessageLost,
     /// What has to be looked at again is due.
     StaysDue,
+    /// Nothing is lost with a worker that is ended the safe way.
+    LabsSaved,
+    /// Nor is a seat of its licence.
+    SeatsBack,
+    /// An end that says that it is done leaves no machine.
+    EndMeansGone,
+    /// A worker is not being ended for ever.
+    EndingsEnd,
+    /// Nothing is done to labs of a worker that is being ended.
+    NothingAtAnEnd,
+    /// Nothing is done to labs that nobody asked for.
+    LabsAsWished,
+    /// What is being done to a lab is not begun once more.
+    LabOncePerGrace,
+    /// What a person did to a lab in CML is not undone before its time.
+    LabHandRespected,
+    /// Every wish for a lab comes true, or it is said why not.
+    LabWishesConverge,
+    /// In `SAFE_MODE` nothing is changed, and while the fleet is frozen nothing is destroyed.
+    BrakesHold,
+    /// An instance is one worker's.
+    OneClaim,
+    /// What nobody took over is left alone.
+    OnlyOurs,
 }
 
 /// A violation, with when and what.

@@ -9,12 +9,15 @@ use crate::executor::{Executor, HOUR, Moment, Sim};
 use crate::faults::{FaultCounts, Weather};
 use crate::hands::meddle;
 use crate::invariants::HAND_HOLDS_HOURS;
+use crate::lab_users::use_labs;
+use crate::newcomers::newcomers;
 use crate::rules::Violation;
 use crate::sabotage::Sabotage;
 use crate::settled;
+use crate::settled_labs;
 use crate::trace::Trace;
-use crate::users::{Slot, manage, use_labs};
-use crate::world::{ACCOUNT, World};
+use crate::users::{Slot, manage};
+use crate::world::{ACCOUNT, World, places};
 
 /// How long before the end faults stop: long enough for the longest operation, and to see it settled.
 const CLEAR_FOR: Moment = 4 * HOUR;
@@ -74,10 +77,15 @@ pub fn simulate(plan: Plan) -> Outcome {
         sim.spawn(use_labs(world.clone(), slot));
     }
     sim.spawn(meddle(world.clone()));
+    sim.spawn(newcomers(world.clone()));
+    sim.spawn(world.watch.periods.clone().come());
     sim.run_until(&mut executor, end);
     // On the table itself nothing is waited for: it is done when it is polled.
     let judged = world.clone();
-    sim.spawn(async move { settled::check(&judged).await });
+    sim.spawn(async move {
+        settled::check(&judged).await;
+        settled_labs::check(&judged).await;
+    });
     sim.run_until(&mut executor, end);
     let trace = sim.take_trace();
     let steps = trace.steps;
@@ -92,6 +100,7 @@ fn settings(sabotage: Sabotage) -> Settings {
     settings.default_instance_type = "c5.2xlarge".into();
     settings.fallback_instance_types = vec!["m5.2xlarge".into()];
     settings.reconcile.manual_change_hold = SignedDuration::from_hours(HAND_HOLDS_HOURS);
+    settings.discovery_places = places();
     sabotage.settings(&mut settings);
     settings
 }

@@ -2,7 +2,7 @@
 //! product: a port between it and the world does less than it is asked to, or a policy is made void.
 
 use app::Settings;
-use app::ports::{Condition, LaunchRequest, Outgoing, Query, Write};
+use app::ports::{Condition, Item, LaunchRequest, Outgoing, Query, Write};
 
 use domain::SignedDuration;
 
@@ -31,11 +31,27 @@ pub enum Sabotage {
     NoDueItems,
     /// Addresses are given to others at once.
     AddressesReusedAtOnce,
+    /// Files are taken and not kept.
+    FilesVanish,
+    /// A licence is said to be given back, and is not.
+    SeatsStay,
+    /// Nobody sees that a worker is being ended.
+    EndingsUnseen,
+    /// `SAFE_MODE` is not read.
+    SafeModeUnread,
+    /// Nobody sees that the fleet is frozen.
+    FreezeUnseen,
+    /// An instance can be claimed over another worker's claim.
+    NoClaims,
+    /// What people do to labs in CML is not respected.
+    LabHandsUnseen,
+    /// What is under way at a lab is not seen, and nothing is awaited.
+    LabWorkUnseen,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::None,
         Self::NoLaunchToken,
         Self::NoGroups,
@@ -45,12 +61,26 @@ impl Sabotage {
         Self::NoGrace,
         Self::NoDueItems,
         Self::AddressesReusedAtOnce,
+        Self::FilesVanish,
+        Self::SeatsStay,
+        Self::EndingsUnseen,
+        Self::SafeModeUnread,
+        Self::FreezeUnseen,
+        Self::NoClaims,
+        Self::LabHandsUnseen,
+        Self::LabWorkUnseen,
     ];
 
     /// The settings as they are read.
     pub(crate) fn settings(self, settings: &mut Settings) {
         if self == Self::NoGrace {
             settings.reconcile.grace = SignedDuration::ZERO;
+        }
+        if self == Self::LabHandsUnseen {
+            settings.reconcile_labs.manual_change_hold = SignedDuration::ZERO;
+        }
+        if self == Self::LabWorkUnseen {
+            settings.reconcile_labs.grace = SignedDuration::ZERO;
         }
     }
 
@@ -65,7 +95,20 @@ impl Sabotage {
 
     /// Whether an index does not show what is asked for.
     pub(crate) fn hides(self, query: &Query) -> bool {
-        matches!(self, Self::OperationsUnseen | Self::NoGrace) && query.pk.starts_with("TARGET#")
+        matches!(self, Self::OperationsUnseen | Self::NoGrace | Self::LabWorkUnseen) && query.pk.starts_with("TARGET#")
+    }
+
+    /// The item as the table shows it.
+    pub(crate) fn shown(self, item: Option<Item>) -> Option<Item> {
+        let mut item = item?;
+        match (self, item.sk.as_str()) {
+            (Self::EndingsUnseen, "ENDING") => return None,
+            (Self::FreezeUnseen, "SENTINEL") => {
+                item.attributes.remove("frozen_since");
+            }
+            _ => {}
+        }
+        Some(item)
     }
 
     /// Whether the record of what was done for a wish is not kept as it was written.
@@ -87,6 +130,15 @@ impl Sabotage {
         writes.into_iter().filter(keep).map(|write| self.write(write, &now)).collect()
     }
 
+    /// Whether nobody remembers which operation was begun for a wish.
+    fn forgets_action(self, sk: &str) -> bool {
+        match self {
+            Self::OperationsUnseen | Self::NoGrace => sk == "DUE#power",
+            Self::LabWorkUnseen => sk.starts_with("WISH#LAB#"),
+            _ => false,
+        }
+    }
+
     fn write(self, write: Write, now: &impl Fn() -> Moment) -> Write {
         match (self, write) {
             (Self::NoVersions, Write::Put(item, Condition::Version(_) | Condition::NotExists)) => {
@@ -101,7 +153,10 @@ impl Sabotage {
                 }
                 Write::Put(item, condition)
             }
-            (Self::OperationsUnseen | Self::NoGrace, Write::Put(mut item, condition)) if item.sk == "DUE#power" => {
+            (Self::NoClaims, Write::Put(item, Condition::NotExists)) if item.sk == "CLAIM" => {
+                Write::Put(item, Condition::None)
+            }
+            (_, Write::Put(mut item, condition)) if self.forgets_action(&item.sk) => {
                 let last = item.attributes.get_mut("record").and_then(|record| record.get_mut("last_action"));
                 if let Some(last) = last.and_then(serde_json::Value::as_object_mut) {
                     last.remove("operation");

@@ -5,23 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use app::AppError;
 use app::use_cases::command::{Asked, IdempotencyKey};
 use app::use_cases::create_worker::{NewWorker, create_worker};
-use app::use_cases::lab_commands::act_on_lab;
 use app::use_cases::refresh_worker::refresh_worker;
-use app::use_cases::retire_worker::retire_worker;
+use app::use_cases::retire_worker::{retire_worker, terminate_by_force};
 use app::use_cases::update_worker::update_worker;
-use app::use_cases::worker_commands::{set_monitoring, start_worker, stop_worker, terminate_worker};
-use domain::lab::LabAction;
+use app::use_cases::worker_commands::{set_monitoring, start_worker, stop_worker};
 use domain::operation::Operation;
 use domain::session::Person;
 use domain::worker::command::Update;
 use domain::worker::{DesiredState, ImageChoice, LaunchSpec, Worker};
-use domain::{Actor, InstanceId, Role, WorkerId};
+use domain::{Actor, Role, WorkerId};
 
 use crate::controllers::PERSON;
 use crate::executor::{HOUR, MINUTE, Moment, SECOND};
 use crate::faults::Fault;
 use crate::hands::host_fails;
-use crate::world::{ACCOUNT, World};
+use crate::lab_users::wish_for_lab;
+use crate::world::{ACCOUNT, REGIONS, World};
 
 /// How long a request may take. Source: `app::context::REQUEST_TIME_LIMIT`.
 const REQUEST_TIME_LIMIT: Moment = 20 * SECOND;
@@ -33,11 +32,11 @@ const TRIES: u32 = 4;
 /// A place of the fleet: the worker that is in it now.
 pub(crate) type Slot = Arc<Mutex<Option<WorkerId>>>;
 
-fn slot_of(slot: &Slot) -> Option<WorkerId> {
+pub(crate) fn slot_of(slot: &Slot) -> Option<WorkerId> {
     *slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn person() -> Person {
+pub(crate) fn person() -> Person {
     Person { subject: "alice-1".into(), username: PERSON.into(), role: Role::Admin }
 }
 
@@ -72,7 +71,7 @@ where
 }
 
 /// Asks until there is an answer that stands.
-async fn insist<F, W>(world: &Arc<World>, what: &'static str, call: W) -> Option<Operation>
+pub(crate) async fn insist<F, W>(world: &Arc<World>, what: &'static str, call: W) -> Option<Operation>
 where
     F: Future<Output = Result<Operation, AppError>> + Send + 'static,
     W: Fn(Arc<World>, Asked) -> F,
@@ -101,7 +100,7 @@ where
 }
 
 fn new_worker(world: &World) -> NewWorker {
-    let region = if world.sim.chance(0.5) { "us-east-1" } else { "eu-central-1" };
+    let region = REGIONS[usize::from(world.sim.chance(0.5))];
     NewWorker {
         name: "lab".into(),
         region: region.into(),
@@ -148,7 +147,7 @@ pub(crate) async fn manage(world: Arc<World>, slot: Slot) {
             let new = new_worker(&world);
             let create = |world: Arc<World>, asked: Asked| {
                 let new = new.clone();
-                async move { create_worker(&world.ctx, &asked, new).await }
+                async move { create_worker(world.ctx(), &asked, new).await }
             };
             if let Some(operation) = insist(&world, "create", create).await {
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = operation.target;
@@ -167,8 +166,8 @@ pub(crate) async fn manage(world: Arc<World>, slot: Slot) {
 }
 
 /// One command.
-async fn act(world: &Arc<World>, id: WorkerId) {
-    match world.sim.pick(0, 19) {
+pub(crate) async fn act(world: &Arc<World>, id: WorkerId) {
+    match world.sim.pick(0, 22) {
         0..=4 => start(world, id).await,
         5..=8 => stop(world, id).await,
         9 | 10 => {
@@ -189,50 +188,44 @@ async fn act(world: &Arc<World>, id: WorkerId) {
             }
         }
         11 => {
-            insist(
-                world,
-                "terminate",
-                move |world, asked| async move { terminate_worker(&world.ctx, &asked, id).await },
-            )
+            insist(world, "force", move |world, asked| async move {
+                terminate_by_force(world.ctx(), &asked, id, "it is broken").await
+            })
             .await;
         }
-        12 => {
-            insist(world, "retire", move |world, asked| async move { retire_worker(&world.ctx, &asked, id).await })
-                .await;
-        }
+        12 => retire(world, id).await,
         13 => {
             let enabled = world.sim.chance(0.5);
             insist(world, "monitoring", move |world, asked| async move {
-                set_monitoring(&world.ctx, &asked, id, enabled).await
+                set_monitoring(world.ctx(), &asked, id, enabled).await
             })
             .await;
         }
         14 => update(world, id).await,
         15 => {
-            insist(world, "refresh", move |world, asked| async move { refresh_worker(&world.ctx, &asked, id).await })
+            insist(world, "refresh", move |world, asked| async move { refresh_worker(world.ctx(), &asked, id).await })
                 .await;
         }
-        _ => {
-            let on = world.sim.chance(0.6);
-            insist(world, "lab", move |world, asked| async move {
-                let lab = LAB.parse()?;
-                let action = if on { LabAction::Start } else { LabAction::Stop };
-                act_on_lab(&world.ctx, &asked, &person(), id, &lab, action).await
-            })
-            .await;
-        }
+        _ => wish_for_lab(world, id).await,
     }
 }
 
-/// The lab that everybody has.
-const LAB: &str = "lab-1";
-
 async fn start(world: &Arc<World>, id: WorkerId) {
-    insist(world, "start", move |world, asked| async move { start_worker(&world.ctx, &asked, id).await }).await;
+    insist(world, "start", move |world, asked| async move { start_worker(world.ctx(), &asked, id).await }).await;
 }
 
 async fn stop(world: &Arc<World>, id: WorkerId) {
-    insist(world, "stop", move |world, asked| async move { stop_worker(&world.ctx, &asked, id, None).await }).await;
+    insist(world, "stop", move |world, asked| async move { stop_worker(world.ctx(), &asked, id, None).await }).await;
+}
+
+async fn retire(world: &Arc<World>, id: WorkerId) {
+    insist(world, "retire", move |world, asked| async move { retire_worker(world.ctx(), &asked, id).await }).await;
+    // Somebody did not hear of it.
+    for _ in 0..world.sim.pick(0, 2) {
+        let time = world.sim.pick(10 * SECOND, 3 * MINUTE);
+        world.sim.pause(time).await;
+        wish_for_lab(world, id).await;
+    }
 }
 
 async fn update(world: &Arc<World>, id: WorkerId) {
@@ -244,7 +237,7 @@ async fn update(world: &Arc<World>, id: WorkerId) {
     }
     let asked = asked(world, "update");
     let call = world.clone();
-    request(world, Box::pin(async move { update_worker(&call.ctx, &asked, id, update).await.map(|_| ()) })).await;
+    request(world, Box::pin(async move { update_worker(call.ctx(), &asked, id, update).await.map(|_| ()) })).await;
 }
 
 /// When the weather has cleared up, some wish once more: that must come true.
@@ -252,47 +245,11 @@ async fn last_wish(world: &Arc<World>, slot: &Slot) {
     let time = world.sim.pick(SECOND, 10 * MINUTE);
     world.sim.pause(time).await;
     let Some(id) = slot_of(slot) else { return };
-    match world.sim.pick(0, 5) {
+    match world.sim.pick(0, 7) {
         0..=2 => start(world, id).await,
         3 => stop(world, id).await,
+        4 | 5 => wish_for_lab(world, id).await,
+        6 => retire(world, id).await,
         _ => {}
     }
-}
-
-/// Somebody who uses the worker of one place of the fleet.
-pub(crate) async fn use_labs(world: Arc<World>, slot: Slot) {
-    loop {
-        let time = world.sim.pick(5 * MINUTE, 3 * HOUR);
-        world.sim.pause(time).await;
-        let Some(instance) = usable(&world, &slot).await else { continue };
-        world.park.make_lab(&instance, LAB, 3);
-        let on = world.sim.chance(0.7);
-        if on {
-            world.park.person_does(&instance, "start_lab");
-            world.park.turn_lab(&instance, LAB, true);
-        }
-        for _ in 0..world.sim.pick(0, 6) {
-            let time = world.sim.pick(MINUTE, 30 * MINUTE);
-            world.sim.pause(time).await;
-            if !world.park.is_up(&instance) {
-                break;
-            }
-            world.park.person_does(&instance, "user_activity");
-        }
-        // Some leave it running: a long calculation, or forgotten.
-        if on && world.sim.chance(0.8) && world.park.is_up(&instance) {
-            world.park.person_does(&instance, "stop_lab");
-            world.park.turn_lab(&instance, LAB, false);
-        }
-        // On a quiet evening people go home, and most of them switch off what they used.
-        if !world.weather.is_bad() {
-            return;
-        }
-    }
-}
-
-async fn usable(world: &World, slot: &Slot) -> Option<InstanceId> {
-    let worker = world.truth().worker(slot_of(slot)?).await.ok()?;
-    let instance = worker.instance?.id;
-    world.park.is_up(&instance).then_some(instance)
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use app::error::PortError;
-use app::message::{CollectAws, CollectCml, CollectLabs, ControlPower, Message, RunOperation};
+use app::message::{CollectAws, CollectCml, CollectLabs, ControlPower, DiscoverInstances, Message, RunOperation};
 use app::ports::{CloudEvent, CmlCredentials, CmlLogins, Events, Files, LicenseToken, Publication, Queue, Secrets};
 use app::store::Store;
 use app::use_cases::collect_aws::collect_aws;
@@ -11,6 +11,8 @@ use app::use_cases::collect_cml::collect_cml;
 use app::use_cases::collect_labs::collect_labs;
 use app::use_cases::control_power::Judgement;
 use app::use_cases::controller::CmlPorts;
+use app::use_cases::discover_instances::discover_instances;
+use app::use_cases::dispatch_discovery::dispatch_discovery;
 use app::use_cases::dispatch_labs::dispatch_labs;
 use app::use_cases::dispatch_metrics::dispatch_metrics;
 use app::use_cases::dispatch_power::dispatch_power;
@@ -20,7 +22,7 @@ use app::use_cases::run_cml_operation::run_cml_operation;
 use app::use_cases::run_operation::{run_import, run_operation};
 use app::{AppError, Context, Settings};
 use async_trait::async_trait;
-use domain::InstanceId;
+use domain::{InstanceId, Place};
 use futures::future::join_all;
 
 use crate::cloud::Cloud;
@@ -30,11 +32,15 @@ use crate::ec2::Ec2View;
 use crate::executor::{MINUTE, Moment, SECOND, Sim};
 use crate::faults::{Fault, Weather};
 use crate::invariants::Monitor;
+use crate::periods::Periods;
 use crate::sabotage::Sabotage;
 use crate::sqs::{Delivery, Sqs, time_limit};
+use crate::watch::Watch;
 
 /// The account that everything is in.
 pub(crate) const ACCOUNT: &str = "123456789012";
+/// Its regions.
+pub(crate) const REGIONS: [&str; 2] = ["us-east-1", "eu-central-1"];
 /// How long a schedule, a notification or a request may take.
 const REQUEST_TIME_LIMIT: Moment = 29 * SECOND;
 /// Deliveries of an EC2 notification that fails. Source: Lambda, asynchronous invocation.
@@ -42,17 +48,26 @@ const NOTIFICATION_TRIES: u32 = 3;
 /// Events in one invocation of publish-events.
 const STREAM_BATCH: usize = 100;
 
+/// Where workers are, and where it is looked for what others launched.
+pub(crate) fn places() -> Vec<Place> {
+    let place = |region: &str| Some(Place { account: ACCOUNT.parse().ok()?, region: region.parse().ok()? });
+    REGIONS.into_iter().filter_map(place).collect()
+}
+
 /// The world.
 pub(crate) struct World {
     pub(crate) sim: Arc<Sim>,
     pub(crate) weather: Arc<Weather>,
     pub(crate) monitor: Arc<Monitor>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) dynamo: Arc<Dynamo>,
     pub(crate) sqs: Arc<Sqs>,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) park: Arc<ControllerPark>,
     pub(crate) ec2: Ec2View,
-    pub(crate) ctx: Context,
+    ctx: Context,
+    /// The same with `SAFE_MODE` on.
+    safe_ctx: Context,
     vault: Vault,
     bus: Bus,
 }
@@ -60,34 +75,47 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(sim: &Arc<Sim>, weather: &Arc<Weather>, sabotage: Sabotage, settings: Settings) -> Arc<Self> {
         let monitor = Monitor::new(sim);
-        let dynamo = Arc::new(Dynamo::new(sim, weather, &monitor, sabotage));
+        let watch = Watch::new(sim, &monitor, &Periods::new(sim, weather));
+        let dynamo = Arc::new(Dynamo::new(sim, weather, &watch, sabotage));
         let sqs = Sqs::new(sim, weather, sabotage);
-        let cloud = Cloud::new(sim, weather, &monitor, sabotage);
+        let cloud = Cloud::new(sim, weather, &watch, sabotage);
         let park = ControllerPark::new(&cloud);
-        let ctx = Context::new(dynamo.clone(), sqs.clone(), sim.clone(), sim.clone(), sim.clone(), settings);
+        let context =
+            |settings| Context::new(dynamo.clone(), sqs.clone(), sim.clone(), sim.clone(), sim.clone(), settings);
+        let ctx = context(settings.clone());
+        let safe_ctx = context(Settings { safe_mode: true, ..settings });
         let world = Arc::new(Self {
             sim: sim.clone(),
             weather: weather.clone(),
             monitor: monitor.clone(),
-            dynamo,
-            sqs,
+            watch: watch.clone(),
+            dynamo: dynamo.clone(),
+            sqs: sqs.clone(),
             ec2: Ec2View(cloud.clone()),
             cloud,
             park,
             ctx,
-            vault: Vault { sim: sim.clone(), weather: weather.clone(), files: Mutex::default() },
+            safe_ctx,
+            vault: Vault { sim: sim.clone(), weather: weather.clone(), watch, sabotage, files: Mutex::default() },
             bus: Bus { sim: sim.clone(), weather: weather.clone(), monitor },
         });
         // Nobody else sets them.
         let _ = world.sqs.world.set(Arc::downgrade(&world));
         let _ = world.cloud.world.set(Arc::downgrade(&world));
         let _ = world.monitor.park.set(Arc::downgrade(&world.park));
+        let _ = world.watch.park.set(Arc::downgrade(&world.park));
         world
     }
 
     /// The store without a network: for looks from outside.
     pub(crate) fn truth(&self) -> Store {
         Store::new(self.dynamo.memory.clone())
+    }
+
+    /// What an invocation that begins now works with.
+    pub(crate) fn ctx(&self) -> &Context {
+        let safe = self.watch.periods.safe_since().is_some() && self.cloud.sabotage != Sabotage::SafeModeUnread;
+        if safe { &self.safe_ctx } else { &self.ctx }
     }
 
     /// After how many polls an invocation crashes, if it does.
@@ -114,7 +142,7 @@ impl World {
     }
 
     async fn consume(&self, queue: Queue, body: &str) -> Result<(), AppError> {
-        let (ctx, park) = (&self.ctx, &*self.park);
+        let (ctx, park) = (self.ctx(), &*self.park);
         match queue {
             Queue::Operations => run_operation(ctx, &self.ec2, RunOperation::read(body)?.operation_id).await,
             Queue::Imports => run_import(ctx, &self.ec2, RunOperation::read(body)?.operation_id).await,
@@ -125,7 +153,8 @@ impl World {
             Queue::Labs => collect_labs(ctx, park, &self.vault, &CollectLabs::read(body)?).await,
             Queue::MetricsAws => collect_aws(ctx, &self.ec2, &self.ec2, &CollectAws::read(body)?).await,
             Queue::MetricsCml => collect_cml(ctx, park, &self.vault, &CollectCml::read(body)?).await,
-            Queue::Discovery | Queue::Power => Ok(()),
+            Queue::Discovery => discover_instances(ctx, &self.ec2, &DiscoverInstances::read(body)?.place).await,
+            Queue::Power => Ok(()),
         }
     }
 
@@ -137,7 +166,7 @@ impl World {
         ids.sort_unstable();
         ids.dedup();
         let _judging = self.monitor.judge(&ids);
-        let Ok(judgement) = Judgement::look(&self.ctx, &self.ec2, &ids).await else { return };
+        let Ok(judgement) = Judgement::look(self.ctx(), &self.ec2, &ids).await else { return };
         let results = join_all(batch.iter().map(|(id, _)| judgement.judge(*id))).await;
         let messages: Vec<Delivery> = batch.into_iter().map(|(_, message)| message).collect();
         self.settle(Queue::Power, &messages, results);
@@ -169,7 +198,8 @@ impl World {
         let world = self.clone();
         self.run(REQUEST_TIME_LIMIT, async move {
             let Some(place) = world.cloud.machine(&id, |machine| machine.place.clone()) else { return };
-            if record_instance_state(&world.ctx, &world.ec2, &place, &id).await.is_err() && tries < NOTIFICATION_TRIES {
+            if record_instance_state(world.ctx(), &world.ec2, &place, &id).await.is_err() && tries < NOTIFICATION_TRIES
+            {
                 let again = world.clone();
                 world.sim.spawn(async move {
                     again.sim.pause(Moment::from(tries) * MINUTE).await;
@@ -189,9 +219,10 @@ impl World {
             let world = self.clone();
             self.run(REQUEST_TIME_LIMIT, async move {
                 let fired = match schedule {
-                    Schedule::Power => dispatch_power(&world.ctx).await,
-                    Schedule::Metrics => dispatch_metrics(&world.ctx).await,
-                    Schedule::Labs => dispatch_labs(&world.ctx).await,
+                    Schedule::Power => dispatch_power(world.ctx()).await,
+                    Schedule::Metrics => dispatch_metrics(world.ctx()).await,
+                    Schedule::Labs => dispatch_labs(world.ctx()).await,
+                    Schedule::Discovery => dispatch_discovery(world.ctx()).await.map(|_| ()),
                 };
                 if let Err(error) = fired {
                     world.sim.note(|| format!("schedule {schedule:?} failed: {error}"));
@@ -202,9 +233,13 @@ impl World {
 
     /// Begins everything that goes on by itself.
     pub(crate) fn begin(self: &Arc<Self>) {
-        for (schedule, every) in
-            [(Schedule::Power, MINUTE), (Schedule::Metrics, 5 * MINUTE), (Schedule::Labs, 30 * MINUTE)]
-        {
+        for (schedule, every) in [
+            (Schedule::Power, MINUTE),
+            (Schedule::Metrics, 5 * MINUTE),
+            (Schedule::Labs, 30 * MINUTE),
+            // Rarer than it is: it changes little.
+            (Schedule::Discovery, 15 * MINUTE),
+        ] {
             let world = self.clone();
             self.sim.spawn(async move {
                 loop {
@@ -256,12 +291,15 @@ enum Schedule {
     Power,
     Metrics,
     Labs,
+    Discovery,
 }
 
 /// Secrets and files.
 struct Vault {
     sim: Arc<Sim>,
     weather: Arc<Weather>,
+    watch: Arc<Watch>,
+    sabotage: Sabotage,
     files: Mutex<std::collections::BTreeMap<String, Vec<u8>>>,
 }
 
@@ -305,6 +343,10 @@ impl Secrets for Vault {
 impl Files for Vault {
     async fn put(&self, key: &str, content: &[u8]) -> Result<(), PortError> {
         self.arrive("files.Put").await?;
+        if self.sabotage == Sabotage::FilesVanish {
+            return Ok(());
+        }
+        self.watch.file_kept(key, content);
         self.files().insert(key.to_owned(), content.to_owned());
         Ok(())
     }
@@ -316,6 +358,7 @@ impl Files for Vault {
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
         self.arrive("files.Delete").await?;
+        self.watch.file_gone(key);
         self.files().remove(key);
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The end of a worker: what is on it is saved first, unless somebody says why not.
 
-use domain::WorkerId;
 use domain::operation::retire::{RetireTask, SavedLab};
 use domain::operation::{Operation, Task};
 use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Update, command::command};
+use domain::{InstanceId, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, replay, try_start};
 use super::worker_commands::{terminate_worker, who};
@@ -155,11 +155,17 @@ pub(super) async fn nothing_to_save(ctx: &Context, worker: &Worker) -> Result<bo
     }
     let Some(instance) = &worker.instance else { return Ok(false) };
     let read = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
-    if read.instance_id.as_deref() != Some(instance.id.as_str()) || read.cml.labs != Some(0) {
-        return Ok(false);
-    }
-    let unlicensed = read.cml.license.is_some_and(|one| one.registration.is_some() && !one.may_hold_seat());
-    Ok(unlicensed && ctx.store.all_worker_labs(worker.id).await?.is_empty())
+    Ok(was_read_empty(&read, &instance.id) && ctx.store.all_worker_labs(worker.id).await?.is_empty())
+}
+
+/// Whether the last look at this machine was a whole reading, of neither labs nor a licence. Where a later one failed,
+/// the machine ran on unseen.
+fn was_read_empty(read: &CmlReadings, machine: &InstanceId) -> bool {
+    let of_it = read.instance_id.as_deref() == Some(machine.as_str());
+    let is_last = read.read_at.is_some() && read.read_at == read.tried_at && read.errors.is_empty();
+    let license = read.cml.license.as_ref();
+    let unlicensed = license.is_some_and(|one| one.registration.is_some() && !one.may_hold_seat());
+    of_it && is_last && read.cml.labs == Some(0) && unlicensed
 }
 
 /// Whether CML ever answered on the worker's machine, as far as is known.
@@ -175,4 +181,39 @@ pub(super) async fn has_answered(ctx: &Context, worker: &Worker) -> Result<bool,
     let read = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
     // An older version did not say which machine it read.
     Ok(read.instance_id.map_or(read.cml.version.is_some(), |read_of| read_of == instance.id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::metrics::{CmlReading, LicenseReading};
+    use domain::{SignedDuration, Timestamp};
+
+    const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn machine() -> InstanceId {
+        "i-0123456789abcdef0".parse().unwrap()
+    }
+
+    fn empty() -> CmlReadings {
+        let license = LicenseReading { registration: Some("NOT_REGISTERED".into()), ..LicenseReading::default() };
+        CmlReadings {
+            tried_at: Some(AT),
+            read_at: Some(AT),
+            instance_id: Some(machine().to_string()),
+            cml: CmlReading { labs: Some(0), license: Some(license), ..CmlReading::default() },
+            ..CmlReadings::default()
+        }
+    }
+
+    #[test]
+    fn a_machine_is_empty_only_by_a_whole_reading_that_none_has_failed_after() {
+        assert!(was_read_empty(&empty(), &machine()));
+        let tried_again = Some(AT + SignedDuration::from_mins(5));
+        assert!(!was_read_empty(&CmlReadings { tried_at: tried_again, ..empty() }, &machine()));
+        let errors = vec!["CML GET /labs: 502".into()];
+        assert!(!was_read_empty(&CmlReadings { errors, ..empty() }, &machine()));
+        assert!(!was_read_empty(&CmlReadings { instance_id: None, ..empty() }, &machine()));
+        assert!(!was_read_empty(&CmlReadings { read_at: None, tried_at: None, ..empty() }, &machine()));
+    }
 }

@@ -7,7 +7,7 @@ const SEEDS_MAX: u64 = 20;
 
 /// Runs seeds until that rule, or one of those, is broken; and it is the sabotage that broke it, for without it the
 /// same seed breaks none of them.
-fn is_found(sabotage: Sabotage, rules: &[Rule]) {
+pub(crate) fn is_found(sabotage: Sabotage, rules: &[Rule]) {
     let breaks = |sabotage, seed| {
         let outcome = simulate(Plan { sabotage, ..Plan::of(seed) });
         outcome.violations.iter().any(|violation| rules.contains(&violation.rule))
