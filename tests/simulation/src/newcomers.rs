@@ -7,6 +7,7 @@ use app::ports::LaunchRequest;
 use app::use_cases::import_workers::{NewImport, import_workers};
 use domain::worker::{ImageChoice, LaunchSpec};
 use domain::{InstanceId, Place};
+use futures::future::join_all;
 
 use crate::executor::{HOUR, MINUTE, SECOND};
 use crate::faults::Fault;
@@ -14,6 +15,8 @@ use crate::lab_users::{session, use_labs};
 use crate::users::{Slot, act, insist};
 use crate::world::{World, places};
 
+/// How many take the same one over where they do not know of each other.
+const AT_ONCE: u32 = 4;
 /// How long somebody looks for the worker that their import made.
 const LOOKS: u32 = 30;
 
@@ -46,8 +49,8 @@ async fn life(world: Arc<World>, place: Place) {
         return;
     }
     if world.sim.chance(0.5) {
-        // Two people at the same time.
-        futures::join!(import(&world, &place, &instance), import(&world, &place, &instance));
+        // Some people at the same time.
+        join_all((0..AT_ONCE).map(|_| import(&world, &place, &instance))).await;
     } else {
         import(&world, &place, &instance).await;
     }

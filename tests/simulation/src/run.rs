@@ -99,8 +99,8 @@ fn settings(sabotage: Sabotage) -> Settings {
     let mut settings = Settings::new(account);
     settings.default_instance_type = "c5.2xlarge".into();
     settings.fallback_instance_types = vec!["m5.2xlarge".into()];
-    settings.discovery_places = places();
     settings.reconcile.manual_change_hold = SignedDuration::from_hours(HAND_HOLDS_HOURS);
+    settings.discovery_places = places();
     sabotage.settings(&mut settings);
     settings
 }
