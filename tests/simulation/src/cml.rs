@@ -1,11 +1,10 @@
 //! What the product asks controllers for, answered from what is there.
 
 use app::ports::{
-    Cml, CmlAccess, CmlError, CmlErrorKind, CmlLab, CmlLabs, CmlLicensing, CmlLogins, CmlNode, CmlNodes, CmlNotice,
-    CmlProxy, CmlState, CmlSystem, CmlTarget, CmlTopology, ComputeHost, ComputeStatistics, ControllerReading,
-    Deregistration, ElementStates, FeatureCount, FirstContact, ImportedLab, LabChange, LabEvent, LabListing,
-    LicensingStatus, LicensingTransportChange, MaintenanceMode, NodeProgress, NoticeChange, ProxyAnswer, ProxyRequest,
-    SimulationStatistics, SystemHealth, SystemInformation, SystemStatistics,
+    Cml, CmlAccess, CmlError, CmlErrorKind, CmlLab, CmlLabs, CmlLogins, CmlNode, CmlNodes, CmlNotice, CmlProxy,
+    CmlState, CmlSystem, CmlTarget, CmlTopology, ComputeHost, ComputeStatistics, ControllerReading, ElementStates,
+    FirstContact, ImportedLab, LabChange, LabEvent, LabListing, MaintenanceMode, NodeProgress, NoticeChange,
+    ProxyAnswer, ProxyRequest, SimulationStatistics, SystemHealth, SystemInformation, SystemStatistics,
 };
 use async_trait::async_trait;
 use domain::activity::TelemetryEvent;
@@ -17,7 +16,6 @@ use crate::controllers::{ControllerPark, POLLER, certificate};
 use crate::executor::Sim;
 use crate::labs::SimLab;
 use crate::rules_labs::Touch;
-use crate::sabotage::Sabotage;
 
 /// What nothing in the simulation asks for.
 pub(crate) fn unused<T>(operation: &'static str) -> Result<T, CmlError> {
@@ -26,7 +24,7 @@ pub(crate) fn unused<T>(operation: &'static str) -> Result<T, CmlError> {
 }
 
 /// CML's word for whether it has a licence.
-fn registration(registered: bool) -> &'static str {
+pub(crate) fn registration(registered: bool) -> &'static str {
     if registered { "COMPLETED" } else { "NOT_REGISTERED" }
 }
 
@@ -70,7 +68,7 @@ impl ControllerPark {
         self.answer(operation).await
     }
 
-    fn running_nodes(&self, id: &InstanceId) -> u32 {
+    pub(crate) fn running_nodes(&self, id: &InstanceId) -> u32 {
         let since = self.running_since(id).unwrap_or(i64::MAX);
         let now = Sim::now(&self.sim);
         self.with(id, |one| one.labs.values().map(|lab| lab.running_nodes(since, now)).sum())
@@ -338,100 +336,5 @@ impl CmlProxy for ControllerPark {
     async fn forward(&self, access: CmlAccess<'_>, _: ProxyRequest<'_>) -> Result<ProxyAnswer, CmlError> {
         self.reach("GET /diagnostics/{category}", access.target, true).await?;
         Ok(ProxyAnswer { status: 200, content_type: Some("application/json".into()), body: b"{}".to_vec() })
-    }
-}
-
-#[async_trait]
-impl CmlLicensing for ControllerPark {
-    async fn licensing(&self, access: CmlAccess<'_>) -> Result<LicensingStatus, CmlError> {
-        let id = self.reach("GET /licensing", access.target, true).await?;
-        let mut status = LicensingStatus::default();
-        let registered = self.with(&id, |one| one.registered_at.is_some());
-        let told = registered && self.cloud.sabotage != Sabotage::SeatsStay;
-        status.registration.status = Some(registration(told).into());
-        Ok(status)
-    }
-
-    async fn deregister(&self, access: CmlAccess<'_>) -> Result<Deregistration, CmlError> {
-        let operation = "DELETE /licensing/deregistration";
-        let id = self.reach(operation, access.target, true).await?;
-        if self.running_nodes(&id) > 0 {
-            let message = "Cannot deregister while nodes are running".into();
-            return Err(CmlError { operation, status: Some(400), kind: CmlErrorKind::Refused, message });
-        }
-        self.cloud.watch.touches("a deregistration", Touch::Destroys);
-        let stays = self.cloud.sabotage == Sabotage::SeatsStay;
-        let had_seat = self.with(&id, |one| if stays { one.registered_at } else { one.registered_at.take() }).is_some();
-        self.answer(operation).await?;
-        let description = "Not registered".into();
-        Ok(if had_seat { Deregistration::Done } else { Deregistration::NotRegistered { description } })
-    }
-
-    async fn set_licensing_transport(&self, _: CmlAccess<'_>, _: LicensingTransportChange<'_>) -> Result<(), CmlError> {
-        unused("PUT /licensing/transport")
-    }
-
-    async fn set_product_license(&self, _: CmlAccess<'_>, _: &str) -> Result<(), CmlError> {
-        unused("PUT /licensing/product_license")
-    }
-
-    async fn register(&self, _: CmlAccess<'_>, _: &str, _: bool) -> Result<(), CmlError> {
-        unused("POST /licensing/registration")
-    }
-
-    async fn renew_registration(&self, _: CmlAccess<'_>) -> Result<(), CmlError> {
-        unused("PUT /licensing/registration/renew")
-    }
-
-    async fn renew_authorization(&self, _: CmlAccess<'_>) -> Result<(), CmlError> {
-        unused("PUT /licensing/authorization/renew")
-    }
-
-    async fn set_features(&self, _: CmlAccess<'_>, _: &[FeatureCount]) -> Result<(), CmlError> {
-        unused("PATCH /licensing/features")
-    }
-
-    async fn licensing_tech_support(&self, _: CmlAccess<'_>) -> Result<String, CmlError> {
-        unused("GET /licensing/tech_support")
-    }
-
-    async fn set_reservation_mode(&self, _: CmlAccess<'_>, _: bool) -> Result<(), CmlError> {
-        unused("PUT /licensing/reservation/mode")
-    }
-
-    async fn request_reservation(&self, _: CmlAccess<'_>) -> Result<String, CmlError> {
-        unused("POST /licensing/reservation/request")
-    }
-
-    async fn complete_reservation(&self, _: CmlAccess<'_>, _: &str) -> Result<String, CmlError> {
-        unused("POST /licensing/reservation/complete")
-    }
-
-    async fn cancel_reservation(&self, _: CmlAccess<'_>) -> Result<(), CmlError> {
-        unused("DELETE /licensing/reservation/cancel")
-    }
-
-    async fn release_reservation(&self, _: CmlAccess<'_>) -> Result<String, CmlError> {
-        unused("DELETE /licensing/reservation/release")
-    }
-
-    async fn discard_reservation(&self, _: CmlAccess<'_>, _: &str) -> Result<String, CmlError> {
-        unused("POST /licensing/reservation/discard")
-    }
-
-    async fn reservation_confirmation_code(&self, _: CmlAccess<'_>) -> Result<String, CmlError> {
-        unused("GET /licensing/reservation/confirmation_code")
-    }
-
-    async fn forget_confirmation_code(&self, _: CmlAccess<'_>) -> Result<(), CmlError> {
-        unused("DELETE /licensing/reservation/confirmation_code")
-    }
-
-    async fn reservation_return_code(&self, _: CmlAccess<'_>) -> Result<String, CmlError> {
-        unused("GET /licensing/reservation/return_code")
-    }
-
-    async fn forget_return_code(&self, _: CmlAccess<'_>) -> Result<(), CmlError> {
-        unused("DELETE /licensing/reservation/return_code")
     }
 }

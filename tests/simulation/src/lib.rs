@@ -7,6 +7,7 @@
 
 mod cloud;
 mod cml;
+mod cml_licensing;
 mod cml_unused;
 mod controllers;
 mod dynamo;

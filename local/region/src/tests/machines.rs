@@ -224,7 +224,7 @@ async fn a_seeded_fleet_was_always_there() {
 
 #[tokio::test]
 async fn a_console_tells_of_the_boot_as_far_as_it_came_and_stays_for_an_hour_after_the_end() {
-    let mut world = World::new();
+    let world = World::new();
     let id = world.launch("t").await;
     assert_eq!(world.cloud.console_output(&home(), &id).await.unwrap(), None);
     world.pass(600);

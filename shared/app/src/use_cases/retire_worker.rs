@@ -32,10 +32,11 @@ pub async fn retire_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Result
     command(&worker, &Command::Want { desired: DesiredState::Terminated, reason: reason.clone() })?;
     match how_to_end(ctx, &worker, reason).await? {
         HowToEnd::IsUnderWay(operation) => Ok(*operation),
-        HowToEnd::AtOnce => terminate_worker(ctx, asked, id).await,
+        // Both on the heap: what waits for one of them is large enough.
+        HowToEnd::AtOnce => Box::pin(terminate_worker(ctx, asked, id)).await,
         HowToEnd::Safely(task) => {
             let task = Task::RetireWorker(task);
-            start_ending(ctx, asked, id, &Command::Update(Update::default()), &task).await
+            Box::pin(start_ending(ctx, asked, id, &Command::Update(Update::default()), &task)).await
         }
     }
 }

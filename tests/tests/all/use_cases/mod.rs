@@ -19,6 +19,7 @@ mod publishing;
 mod reconciling;
 mod refreshing;
 mod retrying;
+mod tag_drift;
 mod test_table;
 mod updating;
 pub(crate) mod world;

@@ -35,7 +35,6 @@ fn workers() -> Vec<(String, Worker)> {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "the table is the test")]
 fn every_command_gives_events_or_a_refusal_in_every_state() {
     let update = Update { name: Some("new".into()), ..Update::default() };
     let commands = [
