@@ -8,6 +8,7 @@ use app::use_cases::collect_cml::collect_cml;
 use app::use_cases::control_power::Judgement;
 use app::use_cases::lab_commands::{act_on_lab, refresh_labs};
 use app::use_cases::license_commands::renew_license;
+use app::use_cases::reconcile_commands::set_desired_state;
 use app::use_cases::retire_worker::terminate_by_force;
 use domain::lab::LabAction;
 use domain::operation::{Operation, OperationStatus, Task};
@@ -159,6 +160,25 @@ async fn nothing_is_accepted_or_begun_on_a_worker_that_is_about_to_end() {
     let world = LabWorld::new().await;
     world.wish_gone().await;
     refused(refresh_labs(&world.ctx, &asked(&admin), world.worker(0)).await);
+}
+
+#[tokio::test]
+async fn an_end_under_way_is_told_in_power_and_no_other_wish_overtakes_it() {
+    let world = LabWorld::new().await;
+    world.lab(0, TWO_NODES).await;
+    let operation = world.held_at_the_licence().await;
+    let id = operation.id.to_string();
+    for desired in [DesiredState::Running, DesiredState::Stopped] {
+        let admin = asked(&person(Role::Admin, "ada"));
+        let refused = set_desired_state(&world.ctx, &admin, world.worker(0), desired).await;
+        let Err(AppError::Conflict(why)) = refused else { panic!("{refused:?}") };
+        assert!(why.contains(&id), "{why}");
+    }
+    assert_eq!(world.judged().await, []);
+    let (_, told) = world.ctx.store.power(world.worker(0)).await.unwrap().unwrap().decided.unwrap();
+    assert!(told.reason.contains(&id) && told.reason.contains("deregistration"), "{}", told.reason);
+    world.well_again();
+    assert_eq!(world.terminated(operation.id).await.status, OperationStatus::Succeeded);
 }
 
 #[tokio::test]

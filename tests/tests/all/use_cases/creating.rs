@@ -223,3 +223,16 @@ async fn a_worker_created_stopped_is_recorded_and_launched_at_its_first_start() 
     assert_eq!(world.worker(id).await.status, WorkerStatus::Terminated);
     assert_eq!(world.calls("TerminateInstances"), 0);
 }
+
+#[tokio::test]
+async fn the_same_wish_again_is_the_same_operation_as_long_as_that_is_under_way() {
+    let world = World::new();
+    let id = world.running_worker("lab").await;
+    let stop = async |asked| stop_worker(&world.ctx, &asked, id, None).await.unwrap().id;
+    let first = stop(asked()).await;
+    assert_eq!(stop(asked()).await, first);
+    assert_ne!(stop(keyed("k", "a")).await, first, "who gives a key has an operation of their own");
+    world.succeeded(first).await;
+    world.ticks(2).await;
+    assert_ne!(stop(asked()).await, first);
+}
