@@ -1,6 +1,6 @@
 //! The judgement of a worker: what is wanted and what EC2 showed give one action, with its reason.
 //!
-//! Where it runs as wished, [`power`](crate::power) judges whether anybody uses it; the two never
+//! Where it runs as wished, [`power`] judges whether anybody uses it; the two never
 //! fight, because a stop for idleness changes the wish.
 
 mod drift;
