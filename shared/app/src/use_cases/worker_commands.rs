@@ -92,7 +92,13 @@ async fn seen_to(
     let Some(last) = record.and_then(|record| record.last_action?.operation) else { return Ok(None) };
     match ctx.store.operation(last).await {
         Err(AppError::NotFound { .. }) => Ok(None),
-        found => Ok(Some(found?).filter(|one| !one.status.is_final() && one.task == *task)),
+        found => {
+            // A creation is also the start of what it launches.
+            let serves = |one: &Operation| {
+                one.task == *task || (desired == DesiredState::Running && one.task == Task::CreateWorker)
+            };
+            Ok(Some(found?).filter(|one| !one.status.is_final() && serves(one)))
+        }
     }
 }
 

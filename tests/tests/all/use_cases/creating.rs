@@ -235,4 +235,8 @@ async fn the_same_wish_again_is_the_same_operation_as_long_as_that_is_under_way(
     world.succeeded(first).await;
     world.ticks(2).await;
     assert_ne!(stop(asked()).await, first);
+
+    let create = world.create("other").await;
+    let start = start_worker(&world.ctx, &asked(), create.target.unwrap()).await.unwrap();
+    assert_eq!(start.id, create.id, "a creation starts what it launches");
 }
