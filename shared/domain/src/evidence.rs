@@ -6,8 +6,6 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{EvidenceId, LabId, OperationId, WorkerId};
-use crate::lab::LabAction;
-use crate::operation::{Operation, OperationStatus, Task};
 use crate::reconcile::DriftKind;
 
 /// The folder of all evidence's files.
@@ -132,47 +130,6 @@ pub struct EvidencePointer {
     pub expires_at: Timestamp,
     /// How large it is, in bytes.
     pub size_bytes: u64,
-}
-
-/// What is worth keeping of an operation that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted<'a> {
-    /// The console of the worker's instance.
-    ConsoleOutput,
-    /// What the controller tells, of this lab if it is about one.
-    Lab {
-        /// The lab.
-        lab: Option<&'a LabId>,
-        /// Its nodes were to boot: the consoles of those that did not.
-        booting: bool,
-    },
-}
-
-/// Codes of operations that did not fail: somebody or something stood in their way.
-const NO_FAILURE: [&str; 6] =
-    ["superseded", "safe_mode", "worker_ending", "not_running", "controller_closed", "no_target"];
-
-/// What is worth keeping of an operation; nothing unless it has failed for good, and not because something
-/// was in its way.
-#[must_use]
-pub fn wanted(operation: &Operation) -> Option<Wanted<'_>> {
-    let failed = matches!(operation.status, OperationStatus::Failed | OperationStatus::Expired);
-    let code = operation.error.as_ref().map(|error| error.code.as_str()).filter(|_| failed)?;
-    if NO_FAILURE.contains(&code) {
-        return None;
-    }
-    // What is awaited in vain needs an explanation; a refusal is one, but for a start, which may be short of anything.
-    let told = operation.status == OperationStatus::Failed && code != "not_reached";
-    match &operation.task {
-        task if task.fulfils_wish() => Some(Wanted::ConsoleOutput),
-        Task::ActOnLab(task) => {
-            let booting = task.action == LabAction::Start;
-            (booting || !told).then_some(Wanted::Lab { lab: Some(&task.lab), booting })
-        }
-        Task::ImportLab(task) if !told => Some(Wanted::Lab { lab: task.lab.as_ref(), booting: false }),
-        Task::BackUpLab(task) if !told => Some(Wanted::Lab { lab: Some(&task.lab), booting: false }),
-        _ => None,
-    }
 }
 
 /// The end of a text: as many whole lines as `max_bytes` have room for, or the end of its last line. True when

@@ -5,7 +5,7 @@ use domain::session::Person;
 use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Update, command::command};
 use domain::{LabId, WorkerId};
 
-use super::retire_worker::retirement_under_way;
+use super::ending::retirement_under_way;
 use crate::context::Context;
 use crate::error::AppError;
 

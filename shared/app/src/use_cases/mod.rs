@@ -23,6 +23,7 @@ pub mod dispatch_labs;
 pub mod dispatch_metrics;
 pub mod dispatch_power;
 pub mod end_session;
+mod ending;
 pub mod endpoint;
 pub mod evidence;
 pub mod finish_login;

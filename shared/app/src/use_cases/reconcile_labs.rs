@@ -11,7 +11,7 @@ use domain::worker::{DesiredState, Worker};
 use domain::{Actor, LabId, OperationId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, new_operation, record, send};
-use super::retire_worker::retirement_under_way;
+use super::ending::retirement_under_way;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Commit, CommitError, Counted, LabWishChange, StoredWish};

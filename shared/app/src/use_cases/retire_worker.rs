@@ -6,6 +6,7 @@ use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Updat
 use domain::{InstanceId, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, replay, try_start};
+use super::ending::{last_ending, retirement_under_way};
 use super::worker_commands::{terminate_worker, who};
 use crate::context::Context;
 use crate::error::AppError;
@@ -109,24 +110,6 @@ async fn start_ending(
         }
     }
     Err(AppError::Busy(id))
-}
-
-/// The operation that is ending a worker now: safely, or by force.
-///
-/// # Errors
-/// The table failed.
-pub(super) async fn retirement_under_way(ctx: &Context, id: WorkerId) -> Result<Option<Operation>, AppError> {
-    Ok(last_ending(ctx, id).await?.filter(|operation| !operation.status.is_final()))
-}
-
-/// The operation that ends, or was last to end, a worker.
-async fn last_ending(ctx: &Context, id: WorkerId) -> Result<Option<Operation>, AppError> {
-    let Some(ending) = ctx.store.ending(id).await? else { return Ok(None) };
-    match ctx.store.operation(ending.operation_id).await {
-        // So long ago that it was forgotten.
-        Err(AppError::NotFound { .. }) => Ok(None),
-        other => other.map(Some),
-    }
 }
 
 /// What an end that was given up saved, and is still kept.

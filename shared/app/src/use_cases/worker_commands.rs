@@ -5,7 +5,7 @@ use domain::worker::{Command, DesiredState};
 use domain::{Actor, WorkerId};
 
 use super::command::{Asked, check_version, replay, start};
-use super::retire_worker::retirement_under_way;
+use super::ending::retirement_under_way;
 use crate::context::Context;
 use crate::error::AppError;
 

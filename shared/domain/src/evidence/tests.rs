@@ -1,8 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::actor::Actor;
-use crate::operation::cml::LabTask;
 
 #[test]
 fn the_end_of_a_text_is_kept_in_whole_lines() {
@@ -58,32 +56,4 @@ fn what_looks_like_a_secret_is_masked_and_the_rest_stays() {
         assert_eq!(masked(&format!("{line}\nnext\n"), &[]), format!("{expected}\nnext\n"), "{line}");
     }
     assert_eq!(masked("login ada/hunter2 failed", &["hunter2", ""]), "login ada/[masked] failed");
-}
-
-fn ended(task: Task, code: &str) -> Operation {
-    let now = Timestamp::UNIX_EPOCH;
-    let mut operation = Operation::new(OperationId::new(now, 1), task, Some(WorkerId::new(now, 1)), Actor::Aws, now);
-    operation.fail(code, "no", now);
-    operation
-}
-
-#[test]
-fn evidence_is_wanted_of_what_failed_for_good_and_of_nothing_else() {
-    let lab: LabId = "lab".parse().unwrap();
-    let on_lab = |action| Task::ActOnLab(LabTask::new(lab.clone(), action));
-    assert_eq!(wanted(&ended(Task::StartWorker, "InternalError")), Some(Wanted::ConsoleOutput));
-    let started = ended(on_lab(LabAction::Start), "cml_refused");
-    assert_eq!(wanted(&started), Some(Wanted::Lab { lab: Some(&lab), booting: true }));
-    assert_eq!(wanted(&ended(on_lab(LabAction::Wipe), "cml_refused")), None, "CML said why");
-    let wiped = ended(on_lab(LabAction::Wipe), "not_reached");
-    assert_eq!(wanted(&wiped), Some(Wanted::Lab { lab: Some(&lab), booting: false }));
-    for code in NO_FAILURE {
-        assert_eq!(wanted(&ended(Task::StartWorker, code)), None, "{code}");
-    }
-    assert_eq!(wanted(&ended(Task::RefreshWorker, "not_read")), None);
-    let mut expired = ended(Task::StopWorker, "x");
-    (expired.status, expired.error) = (OperationStatus::Running, None);
-    assert_eq!(wanted(&expired), None, "it goes on");
-    assert!(expired.expire_if_due(expired.expires_at));
-    assert_eq!(wanted(&expired), Some(Wanted::ConsoleOutput));
 }

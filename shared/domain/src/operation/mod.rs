@@ -4,6 +4,7 @@
 //! expired at its deadline. Accepted is not done.
 
 pub mod cml;
+pub mod evidence;
 pub mod plan;
 pub mod retire;
 pub mod retry;

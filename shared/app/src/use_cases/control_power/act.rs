@@ -11,7 +11,8 @@ use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Commit, CommitError, PowerDue};
 use crate::use_cases::command::{Asked, into_app_error, new_operation, record_and_send};
-use crate::use_cases::retire_worker::{HowToEnd, how_to_end, retirement_under_way};
+use crate::use_cases::ending::retirement_under_way;
+use crate::use_cases::retire_worker::{HowToEnd, how_to_end};
 
 /// What came of a decision.
 pub(super) enum Acted {

@@ -9,7 +9,7 @@ use domain::worker::{Worker, WorkerStatus};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::CmlReadings;
-use crate::use_cases::retire_worker::retirement_under_way;
+use crate::use_cases::ending::retirement_under_way;
 
 /// Newest operations of a worker among which those that move it, and those that people work by, are looked for.
 const NEWEST: u32 = 20;

@@ -12,8 +12,9 @@ mod retire;
 
 use async_trait::async_trait;
 use domain::OperationId;
-use domain::evidence::{Evidence, Wanted, wanted};
+use domain::evidence::Evidence;
 use domain::operation::cml::{ImportLabTask, LabSource};
+use domain::operation::evidence::{Wanted, wanted};
 use domain::operation::{Operation, Task};
 use domain::worker::Worker;
 

@@ -8,7 +8,8 @@ mod refresh;
 
 use async_trait::async_trait;
 use domain::OperationId;
-use domain::evidence::{Evidence, Wanted, wanted};
+use domain::evidence::Evidence;
+use domain::operation::evidence::{Wanted, wanted};
 use domain::operation::{Operation, Task};
 
 use super::evidence::{Ec2Ports, Failed, keep_console_output, kept};
