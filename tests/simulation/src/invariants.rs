@@ -52,6 +52,8 @@ struct Known {
     idle_timeout: Option<i64>,
     /// When a person last wished something.
     user_wished: Option<Moment>,
+    /// The operations under way by which a person starts it.
+    starts: BTreeSet<String>,
     /// What was done last for its wish, and is awaited.
     awaited: Option<(&'static str, Moment)>,
     /// A person did something at EC2 that nobody has wished away since.
@@ -158,7 +160,13 @@ impl Monitor {
             return;
         }
         let requested_at = text(operation, "requested_at").parse::<Timestamp>().ok();
+        let ended = matches!(text(operation, "status").as_str(), "succeeded" | "failed" | "expired");
         if let Some(known) = self.facts().workers.get_mut(worker) {
+            if ended {
+                known.starts.remove(&operation.pk);
+            } else {
+                known.starts.insert(operation.pk.clone());
+            }
             known.by_hand =
                 known.by_hand.filter(|(_, at)| requested_at.is_some_and(|asked| asked < Sim::timestamp(*at)));
         }

@@ -68,7 +68,7 @@ impl Monitor {
         let now = self.sim.now();
         if let Some(known) = self.facts().workers.get_mut(worker) {
             // Only what goes against a wish that no operation is at any more.
-            let settled = known.user_wished.is_none_or(|at| now - at > OPERATION_TAKES);
+            let settled = known.starts.is_empty() && known.user_wished.is_none_or(|at| now - at > OPERATION_TAKES);
             // What was asked for before is not awaited any more.
             known.awaited = None;
             known.host_failed = false;
