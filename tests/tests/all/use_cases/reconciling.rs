@@ -199,6 +199,27 @@ async fn a_start_of_ours_before_anybody_saw_the_stop_by_hand_is_not_taken_for_on
 }
 
 #[tokio::test]
+async fn what_is_stopped_by_hand_while_the_reconciler_starts_it_is_left_so() {
+    let world = impatient();
+    let id = world.ready_worker("lab").await;
+    world.cloud.kill(&world.instance(id).await).unwrap();
+    world.until(id, |worker| worker.status == WorkerStatus::Provisioning).await;
+    let instance = world.instance(id).await;
+    let starting = begun(&world, id).await.remove(0);
+    // It runs, and before the operation has seen that somebody stops it.
+    for _ in 0..60 {
+        world.pass(30);
+        if world.cloud.stop_by_hand(&instance).is_ok() {
+            break;
+        }
+    }
+    world.ticks(20).await;
+    assert!(world.operation(starting.id).await.status.is_final());
+    assert_eq!((world.worker(id).await.status, world.calls("StartInstances")), (WorkerStatus::Stopped, 0));
+    assert_eq!(action(&world, id).await, Action::Wait);
+}
+
+#[tokio::test]
 async fn what_is_started_by_hand_is_respected_and_stopped_when_the_hold_is_over() {
     let world = impatient();
     let id = world.ready_worker("lab").await;
