@@ -24,6 +24,7 @@ mod rules;
 mod rules_labs;
 mod run;
 mod sabotage;
+mod services;
 mod settled;
 mod settled_labs;
 mod sqs;

@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use app::ports::LaunchRequest;
 use app::use_cases::import_workers::{NewImport, import_workers};
-use domain::worker::{ImageChoice, LaunchSpec};
 use domain::{InstanceId, Place};
 use futures::future::join_all;
 
 use crate::executor::{HOUR, MINUTE, SECOND};
 use crate::faults::Fault;
 use crate::lab_users::{session, use_labs};
-use crate::users::{Slot, act, insist};
+use crate::users::{Slot, act, insist, plain_spec};
 use crate::world::{World, places};
 
 /// How many take the same one over where they do not know of each other.
@@ -95,19 +94,7 @@ fn by_hand(world: &World) -> LaunchRequest {
     LaunchRequest {
         client_token: format!("by hand {}", world.sim.pick(0, i64::MAX - 1)),
         ami_id: "ami-0123456789abcdef0".into(),
-        spec: LaunchSpec {
-            instance_type: "c5.2xlarge".into(),
-            image: ImageChoice::RegionDefault,
-            subnet_id: None,
-            security_group_ids: vec![],
-            instance_profile: None,
-            volume_gib: None,
-            nested_virtualization: false,
-            detailed_monitoring: false,
-            user_data: None,
-            fallback_instance_types: vec![],
-            fallback_subnet_ids: vec![],
-        },
+        spec: plain_spec("c5.2xlarge"),
         tags: BTreeMap::from([("Name".to_owned(), "by-hand".to_owned())]),
     }
 }

@@ -99,25 +99,30 @@ where
     None
 }
 
+/// Of that type, and in nothing else particular.
+pub(crate) fn plain_spec(instance_type: &str) -> LaunchSpec {
+    LaunchSpec {
+        instance_type: instance_type.into(),
+        image: ImageChoice::RegionDefault,
+        subnet_id: None,
+        security_group_ids: vec![],
+        instance_profile: None,
+        volume_gib: None,
+        nested_virtualization: false,
+        detailed_monitoring: false,
+        user_data: None,
+        fallback_instance_types: vec![],
+        fallback_subnet_ids: vec![],
+    }
+}
+
 fn new_worker(world: &World) -> NewWorker {
     let region = REGIONS[usize::from(world.sim.chance(0.5))];
     NewWorker {
         name: "lab".into(),
         region: region.into(),
         account_id: Some(ACCOUNT.into()),
-        spec: LaunchSpec {
-            instance_type: String::new(),
-            image: ImageChoice::RegionDefault,
-            subnet_id: None,
-            security_group_ids: vec![],
-            instance_profile: None,
-            volume_gib: None,
-            nested_virtualization: false,
-            detailed_monitoring: false,
-            user_data: None,
-            fallback_instance_types: vec![],
-            fallback_subnet_ids: vec![],
-        },
+        spec: plain_spec(""),
         takes_fleets_types: true,
         owner: None,
         tags: std::collections::BTreeMap::new(),

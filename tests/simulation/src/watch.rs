@@ -52,7 +52,7 @@ pub(crate) struct Owner {
     pub(crate) desired: String,
     /// Since when that is wished.
     pub(crate) since: Moment,
-    /// CML on its machine was in contact with us.
+    /// CML on its machine was in contact with us, before it was wished gone.
     pub(crate) was_in_contact: bool,
 }
 
@@ -201,12 +201,16 @@ impl Watch {
         {
             let mut facts = self.facts();
             let owner = facts.workers.entry(id.clone()).or_default();
-            if owner.desired != desired {
+            let pinned = attributes.get("certificate_sha256").is_some_and(Value::is_string);
+            let anew = owner.desired != desired;
+            if anew || desired != "terminated" {
+                owner.was_in_contact = pinned;
+            }
+            if anew {
                 (owner.desired, owner.since) = (desired, now);
             }
             owner.instance.clone_from(&instance);
             owner.is_final = matches!(status.as_str(), "terminated" | "failed");
-            owner.was_in_contact = attributes.get("certificate_sha256").is_some_and(Value::is_string);
         }
         if let Some(instance) = instance {
             self.check_claim(&id, &instance);

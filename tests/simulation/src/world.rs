@@ -1,10 +1,9 @@
 //! The world of one run: the product's own use cases between simulated ports, and what makes them run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use app::error::PortError;
 use app::message::{CollectAws, CollectCml, CollectLabs, ControlPower, DiscoverInstances, Message, RunOperation};
-use app::ports::{CloudEvent, CmlCredentials, CmlLogins, Events, Files, LicenseToken, Publication, Queue, Secrets};
+use app::ports::Queue;
 use app::store::Store;
 use app::use_cases::collect_aws::collect_aws;
 use app::use_cases::collect_cml::collect_cml;
@@ -22,7 +21,6 @@ use app::use_cases::record_instance_state::record_instance_state;
 use app::use_cases::run_cml_operation::run_cml_operation;
 use app::use_cases::run_operation::{run_import, run_operation};
 use app::{AppError, Context, Settings};
-use async_trait::async_trait;
 use domain::{InstanceId, Place};
 use futures::future::join_all;
 
@@ -35,6 +33,7 @@ use crate::faults::{Fault, Weather};
 use crate::invariants::Monitor;
 use crate::periods::Periods;
 use crate::sabotage::Sabotage;
+use crate::services::{Bus, Vault};
 use crate::sqs::{Delivery, Sqs, time_limit};
 use crate::watch::Watch;
 
@@ -97,8 +96,8 @@ impl World {
             park,
             ctx,
             safe_ctx,
-            vault: Vault { sim: sim.clone(), weather: weather.clone(), watch, sabotage, files: Mutex::default() },
-            bus: Bus { sim: sim.clone(), weather: weather.clone(), monitor },
+            vault: Vault::new(sim, weather, watch, sabotage),
+            bus: Bus::new(sim, weather, monitor),
         });
         // Nobody else sets them.
         let _ = world.sqs.world.set(Arc::downgrade(&world));
@@ -297,106 +296,4 @@ enum Schedule {
     Metrics,
     Labs,
     Discovery,
-}
-
-/// Secrets and files.
-struct Vault {
-    sim: Arc<Sim>,
-    weather: Arc<Weather>,
-    watch: Arc<Watch>,
-    sabotage: Sabotage,
-    files: Mutex<std::collections::BTreeMap<String, Vec<u8>>>,
-}
-
-impl Vault {
-    async fn arrive(&self, operation: &'static str) -> Result<(), PortError> {
-        self.sim.call().await;
-        if self.weather.strikes(Fault::SecretsFailed) { Err(PortError::new(operation, "failed")) } else { Ok(()) }
-    }
-
-    fn files(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeMap<String, Vec<u8>>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl Secrets for Vault {
-    async fn cml_credentials(&self, _: &str) -> Result<Option<CmlLogins>, PortError> {
-        self.arrive("secrets.Get").await?;
-        Ok(Some(CmlCredentials { username: "ccm".into(), password: "of-the-fleet".into() }.into()))
-    }
-
-    async fn set_cml_credentials(&self, _: &str, _: &CmlCredentials) -> Result<(), PortError> {
-        self.arrive("secrets.Put").await
-    }
-
-    async fn put_token(&self, _: &str, _: &LicenseToken) -> Result<(), PortError> {
-        self.arrive("secrets.Put").await
-    }
-
-    async fn token(&self, _: &str) -> Result<Option<LicenseToken>, PortError> {
-        self.arrive("secrets.Get").await?;
-        Ok(None)
-    }
-
-    async fn delete_token(&self, _: &str) -> Result<(), PortError> {
-        self.arrive("secrets.Delete").await
-    }
-}
-
-#[async_trait]
-impl Files for Vault {
-    async fn put(&self, key: &str, content: &[u8]) -> Result<(), PortError> {
-        self.arrive("files.Put").await?;
-        if self.sabotage == Sabotage::FilesVanish {
-            return Ok(());
-        }
-        self.watch.file_kept(key, content);
-        self.files().insert(key.to_owned(), content.to_owned());
-        Ok(())
-    }
-
-    async fn get(&self, key: &str, _: usize) -> Result<Option<Vec<u8>>, PortError> {
-        self.arrive("files.Get").await?;
-        Ok(self.files().get(key).cloned())
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), PortError> {
-        self.arrive("files.Delete").await?;
-        self.watch.file_gone(key);
-        self.files().remove(key);
-        Ok(())
-    }
-}
-
-/// The bus.
-struct Bus {
-    sim: Arc<Sim>,
-    weather: Arc<Weather>,
-    monitor: Arc<Monitor>,
-}
-
-#[async_trait]
-impl Events for Bus {
-    async fn publish(&self, events: &[CloudEvent]) -> Vec<Publication> {
-        self.sim.call().await;
-        let failed = || Publication::Failed(PortError::new("events.PutEvents", "failed"));
-        let mut broken = false;
-        let publish = |event: &CloudEvent| {
-            if !broken && !self.weather.strikes(Fault::BusFailed) {
-                self.monitor.published(&event.id);
-                // It has it, and sometimes says that it has not.
-                broken = self.weather.strikes(Fault::BusFailed);
-                return if broken { failed() } else { Publication::Published };
-            }
-            broken = true;
-            failed()
-        };
-        events.iter().map(publish).collect()
-    }
-
-    async fn set_aside(&self, _: &serde_json::Value, why: &str) -> Result<(), PortError> {
-        self.monitor.violated(crate::rules::Rule::EventsPublished, format!("an event is set aside: {why}"));
-        Ok(())
-    }
 }

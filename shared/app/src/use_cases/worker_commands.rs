@@ -83,9 +83,12 @@ async fn seen_to(
     desired: DesiredState,
     task: &Task,
 ) -> Result<Option<Operation>, AppError> {
+    if asked.key.is_some() {
+        return Ok(None);
+    }
     let worker = ctx.store.worker(id).await?;
     check_version(asked, &worker)?;
-    if asked.key.is_some() || worker.desired != desired {
+    if worker.desired != desired {
         return Ok(None);
     }
     let record = ctx.store.power(id).await?.map(|due| due.record).filter(|record| record.wish == worker.wish.number);

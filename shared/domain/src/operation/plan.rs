@@ -1,8 +1,10 @@
 //! The next step of an operation, from what EC2 shows. One total function a task; the words are
 //! what users read while they wait.
 
-use super::Task;
+use super::{Operation, Task};
+use crate::actor::Actor;
 use crate::instance::{InstanceObservation, InstanceState};
+use crate::reconcile::DriftKind;
 use crate::worker::observe::{Seen, lost_to_host};
 use crate::worker::{DesiredState, Worker, WorkerStatus};
 
@@ -45,6 +47,20 @@ pub enum Step {
     Done(Option<String>),
     /// It cannot be done: code and message.
     Fail(&'static str, String),
+}
+
+/// The next step of an operation. One that the reconciler began to start a worker gives way to a person who stopped
+/// that by hand since: it counts as it would have counted before. Who asked for a start themselves may not know of that
+/// stop, and is served.
+#[must_use]
+pub fn next_of(operation: &Operation, worker: &Worker, seen: Seen<'_>) -> Step {
+    let by_hand = worker.departure.filter(|departure| departure.kind == DriftKind::StoppedByHand);
+    let since = by_hand.is_some_and(|departure| departure.at > operation.requested_at);
+    if since && operation.task == Task::StartWorker && operation.requested_by == Actor::reconciler() {
+        let why = "It was stopped outside CML Cloud Manager meanwhile, and is left so for a while.";
+        return Step::Fail("superseded", why.into());
+    }
+    next(&operation.task, worker, seen)
 }
 
 /// The next step of `task` for `worker`, given what EC2 shows of its instance.

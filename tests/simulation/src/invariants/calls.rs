@@ -1,6 +1,6 @@
 //! What must hold at each call to EC2 and to a controller.
 
-use super::{HAND_HOLDS, Hand, Monitor, ON_ITS_WAY, OPERATION_TAKES, live_machines};
+use super::{HAND_HOLDS, Hand, Monitor, ON_ITS_WAY, live_machines};
 use crate::cloud::{Cloud, Host};
 use crate::executor::{MINUTE, Moment};
 use crate::rules::Rule;
@@ -60,19 +60,6 @@ impl Monitor {
         if let Some((hand, at)) = known.by_hand.filter(|by_hand| wants_running && holds(by_hand)) {
             let ago = (now - at) / MINUTE;
             self.violated(Rule::HandRespected, format!("{worker} is {done} {ago} min after a person {hand:?} it"));
-        }
-    }
-
-    /// A person did something at EC2; none when what they did there is over.
-    pub(crate) fn by_hand(&self, worker: &str, hand: Option<Hand>) {
-        let now = self.sim.now();
-        if let Some(known) = self.facts().workers.get_mut(worker) {
-            // Only what goes against a wish that no operation is at any more.
-            let settled = known.starts.is_empty() && known.user_wished.is_none_or(|at| now - at > OPERATION_TAKES);
-            // What was asked for before is not awaited any more.
-            known.awaited = None;
-            known.host_failed = false;
-            known.by_hand = hand.filter(|_| known.desired == "running" && settled).map(|hand| (hand, now));
         }
     }
 

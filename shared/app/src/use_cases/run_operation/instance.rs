@@ -2,7 +2,6 @@
 
 use domain::operation::plan::{self, Call, Step};
 use domain::operation::{Operation, OperationResult, Task};
-use domain::reconcile::DriftKind;
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, WorkerId, price};
@@ -19,15 +18,6 @@ use crate::use_cases::start::start;
 /// Calls in one run: start what was stopped is one; the rest is margin.
 const CALLS_PER_RUN: usize = 3;
 
-/// A person stopped it by hand after the reconciler began to start it: that counts as it would have counted before. Who
-/// asked for a start themselves may not know of that stop, and is served.
-fn was_stopped_since(operation: &Operation, worker: &Worker) -> bool {
-    let by_hand = worker.departure.filter(|departure| departure.kind == DriftKind::StoppedByHand);
-    operation.task == Task::StartWorker
-        && operation.requested_by == Actor::reconciler()
-        && by_hand.is_some_and(|departure| departure.at > operation.requested_at)
-}
-
 pub(super) async fn advance(
     ctx: &Context,
     ec2: &dyn Ec2,
@@ -43,11 +33,7 @@ pub(super) async fn advance(
         let seen = seen.as_ref().map_or(Seen::Absent, Seen::Present);
         // What EC2 shows is EC2's news; who wished for it is in the event of the wish.
         worker = observe(ctx, &worker, &Actor::Aws, |worker| observe_instance(worker, seen, ctx.now())).await?;
-        if was_stopped_since(operation, &worker) {
-            let why = "It was stopped outside CML Cloud Manager meanwhile, and is left so for a while.";
-            return Ok(Progress::failed("superseded", why));
-        }
-        match plan::next(&operation.task, &worker, seen) {
+        match plan::next_of(operation, &worker, seen) {
             Step::Done(detail) => return Ok(Progress::Done(result(&operation.task, id, detail))),
             Step::Fail(code, message) => return Ok(Progress::failed(code, message)),
             Step::Wait(what) => return Ok(Progress::waiting(ctx, what)),

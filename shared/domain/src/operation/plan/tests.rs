@@ -1,5 +1,6 @@
 use super::*;
-use crate::fixture::{after, at, draft, grouped, instance, lost, open_launch, worker};
+use crate::fixture::{ada, after, at, draft, grouped, instance, lost, open_launch, worker};
+use crate::id::OperationId;
 use crate::reconcile::DriftKind;
 use crate::worker::observe::{MISSING_AGAIN_AFTER, observe_instance};
 use crate::worker::{Command, Departure, Wish, command::command};
@@ -273,4 +274,20 @@ fn only_what_ends_or_destroys_is_held_by_the_brakes() {
     ];
     let held: Vec<Call> = calls.into_iter().filter(|call| call.is_destructive()).collect();
     assert_eq!(held, [Call::Stop, Call::Terminate]);
+}
+
+#[test]
+fn only_the_reconcilers_start_gives_way_to_a_stop_by_hand_and_only_to_one_that_came_after_it() {
+    let stopped = worker(WorkerStatus::Stopped, DesiredState::Running);
+    let by_hand = Some(Departure { kind: DriftKind::StoppedByHand, at: at(5) });
+    let stopped = Worker { departure: by_hand, ..stopped };
+    let seen = instance(InstanceState::Stopped);
+    let step = |requested_by: Actor, minute| {
+        let id = OperationId::new(at(minute), 1);
+        let operation = Operation::new(id, Task::StartWorker, Some(stopped.id), requested_by, at(minute));
+        next_of(&operation, &stopped, Seen::Present(&seen))
+    };
+    assert!(matches!(step(Actor::reconciler(), 4), Step::Fail("superseded", _)));
+    assert_eq!(step(Actor::reconciler(), 6), Step::Act(Call::Start));
+    assert_eq!(step(ada(), 4), Step::Act(Call::Start));
 }
