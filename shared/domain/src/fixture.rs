@@ -7,7 +7,7 @@ use crate::id::{InstanceId, Place, WorkerId};
 use crate::instance::{InstanceObservation, InstanceState, Lifecycle};
 use crate::metrics::ServiceStatus;
 use crate::worker::{
-    Change, DesiredState, IdlePolicy, ImageChoice, InstanceFacts, LaunchSpec, Wish, Worker, WorkerEvent, WorkerStatus,
+    Change, DesiredState, IdlePolicy, InstanceFacts, LaunchSpec, Wish, Worker, WorkerEvent, WorkerStatus,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,19 +27,7 @@ pub(crate) fn draft() -> Worker {
         version: 0,
         name: "lab-1".into(),
         place: Place { account: "123456789012".parse().unwrap(), region: "eu-central-1".parse().unwrap() },
-        spec: LaunchSpec {
-            instance_type: "m5zn.metal".into(),
-            image: ImageChoice::RegionDefault,
-            fallback_instance_types: vec![],
-            subnet_id: None,
-            fallback_subnet_ids: vec![],
-            security_group_ids: vec![],
-            instance_profile: None,
-            volume_gib: None,
-            nested_virtualization: false,
-            detailed_monitoring: false,
-            user_data: None,
-        },
+        spec: LaunchSpec::of_type("m5zn.metal"),
         imported: false,
         launch_number: 0,
         launch_ami_id: None,

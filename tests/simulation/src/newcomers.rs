@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use app::ports::LaunchRequest;
 use app::use_cases::import_workers::{NewImport, import_workers};
+use domain::worker::LaunchSpec;
 use domain::{InstanceId, Place};
 use futures::future::join_all;
 
 use crate::executor::{HOUR, MINUTE, SECOND};
 use crate::faults::Fault;
 use crate::lab_users::{session, use_labs};
-use crate::users::{Slot, act, insist, plain_spec};
+use crate::users::{Slot, act, insist};
 use crate::world::{World, places};
 
 /// How many take the same one over where they do not know of each other.
@@ -94,7 +95,7 @@ fn by_hand(world: &World) -> LaunchRequest {
     LaunchRequest {
         client_token: format!("by hand {}", world.sim.pick(0, i64::MAX - 1)),
         ami_id: "ami-0123456789abcdef0".into(),
-        spec: plain_spec("c5.2xlarge"),
+        spec: LaunchSpec::of_type("c5.2xlarge"),
         tags: BTreeMap::from([("Name".to_owned(), "by-hand".to_owned())]),
     }
 }

@@ -12,7 +12,7 @@ use app::use_cases::worker_commands::{set_monitoring, start_worker, stop_worker}
 use domain::operation::Operation;
 use domain::session::Person;
 use domain::worker::command::Update;
-use domain::worker::{DesiredState, ImageChoice, LaunchSpec, Worker};
+use domain::worker::{DesiredState, LaunchSpec, Worker};
 use domain::{Actor, Role, WorkerId};
 
 use crate::controllers::PERSON;
@@ -99,30 +99,13 @@ where
     None
 }
 
-/// Of that type, and in nothing else particular.
-pub(crate) fn plain_spec(instance_type: &str) -> LaunchSpec {
-    LaunchSpec {
-        instance_type: instance_type.into(),
-        image: ImageChoice::RegionDefault,
-        subnet_id: None,
-        security_group_ids: vec![],
-        instance_profile: None,
-        volume_gib: None,
-        nested_virtualization: false,
-        detailed_monitoring: false,
-        user_data: None,
-        fallback_instance_types: vec![],
-        fallback_subnet_ids: vec![],
-    }
-}
-
 fn new_worker(world: &World) -> NewWorker {
     let region = REGIONS[usize::from(world.sim.chance(0.5))];
     NewWorker {
         name: "lab".into(),
         region: region.into(),
         account_id: Some(ACCOUNT.into()),
-        spec: plain_spec(""),
+        spec: LaunchSpec::of_type(""),
         takes_fleets_types: true,
         owner: None,
         tags: std::collections::BTreeMap::new(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use app::ports::{Clock, Ec2, Ec2Error, InstanceFilter, LaunchRequest};
 use app::testing::{CountingRandom, ManualClock};
 use domain::instance::{InstanceObservation, WORKER_TAG};
-use domain::worker::{ImageChoice, LaunchSpec};
+use domain::worker::LaunchSpec;
 use domain::{InstanceId, Place, SignedDuration, Timestamp};
 use local_state::Documents;
 use serde_json::Value;
@@ -116,19 +116,7 @@ fn request_in(place: &Place, token: &str) -> LaunchRequest {
     LaunchRequest {
         client_token: token.into(),
         ami_id: crate::images::own(place)[0].id.clone(),
-        spec: LaunchSpec {
-            instance_type: "c5.2xlarge".into(),
-            image: ImageChoice::RegionDefault,
-            fallback_instance_types: vec![],
-            subnet_id: None,
-            fallback_subnet_ids: vec![],
-            security_group_ids: vec![],
-            instance_profile: None,
-            volume_gib: None,
-            nested_virtualization: false,
-            detailed_monitoring: false,
-            user_data: None,
-        },
+        spec: LaunchSpec::of_type("c5.2xlarge"),
         tags: BTreeMap::from([(WORKER_TAG.to_owned(), format!("wkr-{token}")), ("Name".to_owned(), token.to_owned())]),
     }
 }

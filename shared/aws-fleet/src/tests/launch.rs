@@ -49,18 +49,7 @@ async fn a_launch_asks_for_exactly_one_locked_down_instance_by_its_token() {
 async fn what_was_not_chosen_is_not_sent_and_the_root_volume_is_encrypted_all_the_same() {
     let wire = Wire::new([Answer::ok(IMAGE), Answer::ok(LAUNCHED)]);
     let mut request = request();
-    request.spec = LaunchSpec {
-        fallback_instance_types: vec![],
-        subnet_id: None,
-        fallback_subnet_ids: vec![],
-        security_group_ids: vec![],
-        instance_profile: None,
-        volume_gib: None,
-        nested_virtualization: false,
-        detailed_monitoring: false,
-        user_data: None,
-        ..request.spec
-    };
+    request.spec = LaunchSpec::of_type(request.spec.instance_type);
     AwsEc2::new(wire.clients([])).run_instance(&home(), &request).await.unwrap();
     insta::assert_snapshot!("run_instances_with_defaults", wire.asked()[1].form());
 }

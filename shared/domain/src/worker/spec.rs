@@ -59,6 +59,24 @@ pub struct LaunchSpec {
 }
 
 impl LaunchSpec {
+    /// Of that type, of the region's image, and in all else as EC2 and the account have it by default.
+    #[must_use]
+    pub fn of_type(instance_type: impl Into<String>) -> Self {
+        Self {
+            instance_type: instance_type.into(),
+            image: ImageChoice::RegionDefault,
+            fallback_instance_types: vec![],
+            subnet_id: None,
+            fallback_subnet_ids: vec![],
+            security_group_ids: vec![],
+            instance_profile: None,
+            volume_gib: None,
+            nested_virtualization: false,
+            detailed_monitoring: false,
+            user_data: None,
+        }
+    }
+
     /// Notes what EC2 would refuse, before anything is recorded.
     pub fn check(&self, invalid: &mut Invalid) {
         if !is_instance_type(&self.instance_type) {
@@ -214,19 +232,7 @@ mod tests {
     use super::*;
 
     fn spec() -> LaunchSpec {
-        LaunchSpec {
-            instance_type: "m5zn.metal".into(),
-            image: ImageChoice::RegionDefault,
-            fallback_instance_types: vec![],
-            subnet_id: None,
-            fallback_subnet_ids: vec![],
-            security_group_ids: vec![],
-            instance_profile: None,
-            volume_gib: None,
-            nested_virtualization: false,
-            detailed_monitoring: false,
-            user_data: None,
-        }
+        LaunchSpec::of_type("m5zn.metal")
     }
 
     #[test]

@@ -20,7 +20,7 @@ use app::use_cases::run_operation::{run_import, run_operation};
 use app::{AppError, Context, Settings};
 use domain::metrics::ServiceStatus;
 use domain::operation::{Operation, OperationStatus};
-use domain::worker::{DesiredState, ImageChoice, LaunchSpec, Worker};
+use domain::worker::{DesiredState, LaunchSpec, Worker};
 use domain::{Actor, OperationId, Place, SignedDuration, Timestamp, WorkerId};
 use local_region::{Fault, InstanceLoad, LoadSource, SeedInstance, SimulatedCloud};
 use local_state::Documents;
@@ -336,19 +336,7 @@ pub(crate) fn new_worker(name: &str) -> NewWorker {
         name: name.into(),
         region: "us-east-1".into(),
         account_id: None,
-        spec: LaunchSpec {
-            instance_type: String::new(),
-            image: ImageChoice::RegionDefault,
-            fallback_instance_types: vec![],
-            subnet_id: None,
-            fallback_subnet_ids: vec![],
-            security_group_ids: vec![],
-            instance_profile: None,
-            volume_gib: None,
-            nested_virtualization: false,
-            detailed_monitoring: false,
-            user_data: None,
-        },
+        spec: LaunchSpec::of_type(""),
         takes_fleets_types: true,
         owner: None,
         tags: BTreeMap::new(),

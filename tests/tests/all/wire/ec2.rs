@@ -12,7 +12,7 @@ use app::ports::{Ec2, InstanceFilter, LaunchRequest};
 use aws_fleet::{AwsEc2, FixedRoles, FleetClients};
 use aws_sdk_ec2::types::{Filter, HttpTokensState, InstanceAttributeName, MonitoringState, VolumeType};
 use domain::instance::{InstanceObservation, InstanceState};
-use domain::worker::{ImageChoice, LaunchSpec};
+use domain::worker::LaunchSpec;
 use domain::{InstanceId, Place};
 
 use super::set_up;
@@ -52,17 +52,11 @@ pub(super) fn launch_request(ami_id: &str, token: &str) -> LaunchRequest {
         client_token: token.into(),
         ami_id: ami_id.into(),
         spec: LaunchSpec {
-            instance_type: "m8i.4xlarge".into(),
-            image: ImageChoice::RegionDefault,
-            fallback_instance_types: vec![],
-            subnet_id: None,
-            fallback_subnet_ids: vec![],
-            security_group_ids: vec![],
-            instance_profile: None,
             volume_gib: Some(200),
             nested_virtualization: true,
             detailed_monitoring: true,
             user_data: Some("#!/bin/sh\necho \"ready\" & wait\n".into()),
+            ..LaunchSpec::of_type("m8i.4xlarge")
         },
         tags: BTreeMap::from([("ccm:worker-id".into(), token.into()), ("Name".into(), "a & b".into())]),
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::instance::Lifecycle;
-use domain::worker::{Change, ImageChoice, InstanceFacts, LaunchSpec, WorkerEvent};
+use domain::worker::{Change, InstanceFacts, LaunchSpec, WorkerEvent};
 use domain::{Actor, Place, WorkerId};
 
 use super::*;
@@ -31,19 +31,7 @@ fn bench() -> (Context, Arc<ManualClock>) {
 
 /// A worker that EC2 shows running since this moment.
 async fn running(ctx: &Context) -> Worker {
-    let spec = LaunchSpec {
-        instance_type: "m5zn.metal".into(),
-        image: ImageChoice::RegionDefault,
-        subnet_id: None,
-        security_group_ids: vec![],
-        instance_profile: None,
-        volume_gib: None,
-        nested_virtualization: false,
-        detailed_monitoring: false,
-        user_data: None,
-        fallback_instance_types: vec![],
-        fallback_subnet_ids: vec![],
-    };
+    let spec = LaunchSpec::of_type("m5zn.metal");
     let place = Place { account: "123456789012".parse().unwrap(), region: "eu-central-1".parse().unwrap() };
     let draft = Worker::draft(WorkerId::new(ctx.now(), 7), "lab".into(), place, spec, ctx.now());
     let facts = InstanceFacts {

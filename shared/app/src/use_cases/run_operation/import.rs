@@ -240,17 +240,9 @@ fn imported_worker(
     let runs = matches!(seen.state, InstanceState::Running | InstanceState::Pending);
     let name = given.or(tag_name).unwrap_or_else(|| seen.id.to_string());
     let spec = LaunchSpec {
-        instance_type: seen.instance_type.clone(),
         image: ImageChoice::Id(seen.ami_id.clone()),
-        fallback_instance_types: vec![],
-        subnet_id: None,
-        fallback_subnet_ids: vec![],
-        security_group_ids: vec![],
-        instance_profile: None,
-        volume_gib: None,
-        nested_virtualization: false,
         detailed_monitoring: seen.detailed_monitoring,
-        user_data: None,
+        ..LaunchSpec::of_type(seen.instance_type.clone())
     };
     Worker {
         imported: true,
