@@ -20,6 +20,9 @@ pub(super) struct WishRecord {
     number: u64,
     at: Timestamp,
     overtook: Option<String>,
+    /// An item of an older version has none.
+    #[serde(default)]
+    unfulfilled: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,12 +116,13 @@ pub(super) fn offer(record: OfferRecord) -> Offer {
 }
 
 pub(super) fn wish_record(wish: Wish) -> WishRecord {
-    WishRecord { number: wish.number, at: wish.at, overtook: wish.overtook.map(|before| before.name().into()) }
+    let overtook = wish.overtook.map(|before| before.name().into());
+    WishRecord { number: wish.number, at: wish.at, overtook, unfulfilled: wish.unfulfilled }
 }
 
 pub(super) fn wish(record: &WishRecord) -> Wish {
     let overtook = record.overtook.as_deref().and_then(DesiredState::from_name);
-    Wish { number: record.number, at: record.at, overtook }
+    Wish { number: record.number, at: record.at, overtook, unfulfilled: record.unfulfilled }
 }
 
 pub(super) fn departure_record(departure: Departure) -> DepartureRecord {

@@ -1,7 +1,7 @@
 //! Judge a worker, or the whole fleet, now; and what the reconciler did, in numbers.
 
 use domain::operation::{FleetTask, Operation, Task};
-use domain::worker::{Command, DesiredState, command::Update, command::command};
+use domain::worker::{Command, DesiredState, command::command};
 use domain::{OperationId, Sight, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, new_operation, record_and_send, replay, start};
@@ -42,13 +42,13 @@ pub async fn reconcile_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Res
         return Ok(done);
     }
     let worker = ctx.store.worker(id).await?;
-    command(&worker, &Command::Update(Update::default()))?;
+    command(&worker, &Command::Judge)?;
     check_version(asked, &worker)?;
     let turn = ctx.store.take_turn("reconcile", &id.to_string(), ctx.machine_clock.now(), EVERY).await?;
     if let Some(retry_after) = turn {
         return Err(AppError::TooSoon { retry_after });
     }
-    start(ctx, asked, id, &Command::Update(Update::default()), |_| Task::ReconcileWorker).await
+    start(ctx, asked, id, &Command::Judge, |_| Task::ReconcileWorker).await
 }
 
 /// Judges every worker now. While such a run is going, that one is the answer.

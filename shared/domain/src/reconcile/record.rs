@@ -103,6 +103,12 @@ impl ReconcileRecord {
         self
     }
 
+    /// It is as wished: what failed before is over. How often it was tried stays, for what does not last.
+    #[must_use]
+    pub fn fulfilled(self) -> Self {
+        Self { last_failure: None, ..self }
+    }
+
     /// It has been as wished for a while: what it took is forgotten.
     #[must_use]
     pub fn settled(self) -> Self {

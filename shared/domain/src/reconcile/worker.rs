@@ -194,13 +194,20 @@ impl Case<'_> {
                 let idle_since = judged.idle_since;
                 return PowerDecision { idle_since, ..self.attempt(Action::Stop, &judged.reason) };
             }
-            let first = judged.next_action_at.is_none_or(|at| until < at);
-            let next_action_at = if first { Some(until) } else { judged.next_action_at };
+            // It is stopped by whichever comes first, and one time is told.
+            let (next_at, reason) = match judged.next_action_at {
+                Some(at) if at <= until => (at, format!("{started}. {}", judged.reason)),
+                Some(_) => (
+                    until,
+                    format!("{started}, and is left so until {}, and for as long as it is in use.", minute(until)),
+                ),
+                None => (until, format!("{started}, and is left so until {}. {}", minute(until), judged.reason)),
+            };
             return PowerDecision {
                 action: Action::Wait,
-                reason: format!("{started}, and is left so until {}. {}", minute(until), judged.reason),
+                reason,
                 next_action: Some(Action::Stop),
-                next_action_at,
+                next_action_at: Some(next_at),
                 next_check_at: judged.next_check_at.min(until),
                 ..judged
             };
@@ -316,7 +323,7 @@ impl Case<'_> {
     }
 }
 
-/// What is known of a worker's conditions; `licensed` as CML last told.
+/// What is known of a worker's conditions; `licensed` as CML last told, which says nothing where it has no instance.
 #[must_use]
 pub fn conditions(
     worker: &Worker,
@@ -329,7 +336,7 @@ pub fn conditions(
         (ConditionKind::Launched, Some(worker.has_instance())),
         (ConditionKind::Registered, Some(registered)),
         (ConditionKind::Ready, Some(worker.service == crate::metrics::ServiceStatus::Available)),
-        (ConditionKind::Licensed, licensed),
+        (ConditionKind::Licensed, if worker.has_instance() { licensed } else { Some(false) }),
         (ConditionKind::Drifted, Some(!drift.is_empty())),
     ]
 }

@@ -18,6 +18,8 @@ pub enum Command {
     },
     /// Change only the fields that are present.
     Update(Update),
+    /// Have it judged, which changes nothing by itself.
+    Judge,
     /// Turn detailed monitoring on or off.
     SetMonitoring {
         /// The wish.
@@ -140,6 +142,13 @@ pub fn command(worker: &Worker, command: &Command) -> Result<Vec<WorkerEvent>, R
             refuse_gone(worker, "changed")?;
             Ok(update_events(worker, update))
         }
+        Command::Judge => {
+            // What is gone against the wish is judged still.
+            if worker.is_over() {
+                refuse_gone(worker, "judged")?;
+            }
+            Ok(vec![])
+        }
         Command::SetMonitoring { enabled } => {
             refuse_gone(worker, "changed")?;
             if worker.instance.is_none() {
@@ -162,14 +171,7 @@ pub fn command(worker: &Worker, command: &Command) -> Result<Vec<WorkerEvent>, R
         Command::LaunchUnseen => {
             Ok(changed(worker.has_open_launch() && worker.missing_since.is_none(), WorkerEvent::InstanceMissing))
         }
-        Command::FallBack { offer, reason } => {
-            refuse_gone(worker, "started")?;
-            if worker.desired != DesiredState::Running {
-                return Err(Refusal::Unwanted { desired: worker.desired });
-            }
-            let already = worker.launch_offer.as_ref() == Some(offer) && worker.state_reason == *reason;
-            Ok(changed(!already, chosen(offer, reason)))
-        }
+        Command::FallBack { offer, reason } => fall_back(worker, offer, reason),
         // Too late: another delivery of the same launch has its instance, or the worker is gone.
         Command::LaunchFailed { .. } if worker.status.is_final() || worker.has_instance() => Ok(vec![]),
         Command::LaunchFailed { detail } => {
@@ -255,6 +257,15 @@ fn intend_launch(
     events.extend(fallback.map(|reason| chosen(offer, reason)));
     events.extend(status_event(worker, WorkerStatus::Pending, None));
     Ok(events)
+}
+
+fn fall_back(worker: &Worker, offer: &Offer, reason: &str) -> Result<Vec<WorkerEvent>, Refusal> {
+    refuse_gone(worker, "started")?;
+    if worker.desired != DesiredState::Running {
+        return Err(Refusal::Unwanted { desired: worker.desired });
+    }
+    let already = worker.launch_offer.as_ref() == Some(offer) && worker.state_reason == reason;
+    Ok(changed(!already, chosen(offer, reason)))
 }
 
 fn update_events(worker: &Worker, update: &Update) -> Vec<WorkerEvent> {

@@ -223,27 +223,27 @@ impl Worker {
             }
             WorkerEvent::FallbackChosen { offer, reason } => {
                 self.launch_offer = Some(offer.clone());
-                self.state_reason.clone_from(reason);
+                self.tell(reason);
             }
             WorkerEvent::StatusChanged { to, detail, reason, running_since, .. } => {
                 self.change_status(*to, at);
                 self.status_detail.clone_from(detail);
                 self.running_since = *running_since;
-                if let Some(reason) = reason {
-                    self.state_reason.clone_from(reason);
-                }
+                reason.iter().for_each(|reason| self.tell(reason));
             }
             WorkerEvent::DesiredChanged { from, to, reason } => {
                 self.change_wish(*from, *to, at);
-                self.state_reason.clone_from(reason);
+                self.tell(reason);
             }
             WorkerEvent::Drifted { kind, .. } => {
                 if kind.is_of_power() {
                     self.departure = Some(Departure { kind: *kind, at });
                 }
             }
-            WorkerEvent::Reconciled { reason, .. } | WorkerEvent::WishUnfulfilled { reason } => {
-                self.state_reason.clone_from(reason);
+            WorkerEvent::Reconciled { reason, .. } => self.tell(reason),
+            WorkerEvent::WishUnfulfilled { reason } => {
+                self.tell(reason);
+                self.wish.unfulfilled = true;
             }
             WorkerEvent::ServiceChanged { to, .. } => self.service = *to,
             WorkerEvent::InstanceMissing => self.missing_since = Some(at),
@@ -267,6 +267,12 @@ impl Worker {
 }
 
 impl Worker {
+    /// Why it is as it is: what was told before holds no more.
+    fn tell(&mut self, reason: &str) {
+        self.wish.unfulfilled = false;
+        reason.clone_into(&mut self.state_reason);
+    }
+
     fn begin_launch(&mut self, number: u32, ami_id: &str, offer: &Offer) {
         self.launch_number = number;
         self.launch_ami_id = Some(ami_id.to_owned());
@@ -296,6 +302,7 @@ impl Worker {
         if self.is_as_wished() {
             self.departure = None;
             self.wish.overtook = None;
+            self.wish.unfulfilled = false;
         }
     }
 }

@@ -197,6 +197,9 @@ fn unwished(
     now: Timestamp,
 ) -> Option<(Option<DriftKind>, String)> {
     let from = worker.status;
+    if worker.wish.unfulfilled && (Worker { status: to, ..worker.clone() }).is_as_wished() {
+        return Some((None, format!("It is {} by now, as it is wanted.", to.name())));
+    }
     let kind = match (worker.desired, to) {
         // It goes on with what was seen before.
         (_, WorkerStatus::Stopped) if from == WorkerStatus::Stopping => return None,

@@ -16,13 +16,15 @@ pub struct Wish {
     pub at: Timestamp,
     /// The wish before it, if that was not fulfilled yet: a call made for it may still take effect.
     pub overtook: Option<DesiredState>,
+    /// An attempt at it ended without it, and nothing was begun for it since: what is told of the worker tells of that.
+    pub unfulfilled: bool,
 }
 
 impl Wish {
     /// A wish that overtook none.
     #[must_use]
     pub fn new(number: u64, at: Timestamp) -> Self {
-        Self { number, at, overtook: None }
+        Self { number, at, overtook: None, unfulfilled: false }
     }
 
     /// A change towards `desired` at `now` may come of the wish before, and so of nobody's hand.

@@ -7,9 +7,9 @@ use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
 
-use crate::wire::{DiscoveryAsked, DiscoveryPlace};
+use crate::wire::{DiscoveryAsked, DiscoveryAskedPlace};
 
 pub(crate) async fn handle(api: &Api, _request: &Request) -> Result<Response, Problem> {
     let places = discover_workers(&api.context).await?;
-    Ok(Response::json(200, &DiscoveryAsked { places: places.iter().map(DiscoveryPlace::from).collect() }))
+    Ok(Response::json(200, &DiscoveryAsked { places: places.iter().map(DiscoveryAskedPlace::from).collect() }))
 }

@@ -44,7 +44,7 @@ pub struct DiscoveryPlace {
     /// The region.
     pub region: String,
     /// When it was last looked at.
-    pub looked_at: Option<String>,
+    pub looked_at: String,
     /// Why nothing could be seen there, in EC2's words.
     pub error: Option<String>,
 }
@@ -60,11 +60,20 @@ pub struct DiscoveredInstanceList {
     pub places: Vec<DiscoveryPlace>,
 }
 
-/// Where it is being looked.
+/// An account and region that are being looked at.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DiscoveryAskedPlace {
+    /// The AWS account.
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+}
+
+/// Where it is being looked: what is found there, and when, is in the list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DiscoveryAsked {
     /// The places.
-    pub places: Vec<DiscoveryPlace>,
+    pub places: Vec<DiscoveryAskedPlace>,
 }
 
 impl From<&Discovered> for DiscoveredView {
@@ -85,15 +94,15 @@ impl From<&Discovered> for DiscoveredView {
     }
 }
 
-impl From<&Place> for DiscoveryPlace {
+impl From<&Place> for DiscoveryAskedPlace {
     fn from(place: &Place) -> Self {
-        let (account_id, region) = (place.account.to_string(), place.region.to_string());
-        Self { account_id, region, looked_at: None, error: None }
+        Self { account_id: place.account.to_string(), region: place.region.to_string() }
     }
 }
 
 impl From<&PlaceLook> for DiscoveryPlace {
     fn from(look: &PlaceLook) -> Self {
-        Self { looked_at: Some(time(look.looked_at)), error: look.error.clone(), ..Self::from(&look.place) }
+        let (account_id, region) = (look.place.account.to_string(), look.place.region.to_string());
+        Self { account_id, region, looked_at: time(look.looked_at), error: look.error.clone() }
     }
 }

@@ -17,7 +17,7 @@ mod worker_metrics;
 mod worker_power;
 
 pub use backup::{BackupList, BackupView, RestoreLab};
-pub use discovery::{DiscoveredInstanceList, DiscoveredView, DiscoveryAsked, DiscoveryPlace};
+pub use discovery::{DiscoveredInstanceList, DiscoveredView, DiscoveryAsked, DiscoveryAskedPlace, DiscoveryPlace};
 pub use event::{EventList, EventView};
 pub use evidence::{EvidenceList, EvidencePointerView, EvidenceView};
 pub use fleet::{FleetMetrics, Health};

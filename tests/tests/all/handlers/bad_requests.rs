@@ -106,7 +106,7 @@ async fn a_worker_that_is_gone_can_be_read_and_not_changed() {
     The worker is terminated; it cannot be stopped.
     The worker is terminated; it cannot be changed.
     The worker is terminated; it cannot be stopped.
-    The worker is terminated; it cannot be changed.
+    The worker is terminated; it cannot be judged.
     ");
 }
 

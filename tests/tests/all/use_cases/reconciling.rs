@@ -3,6 +3,7 @@
 use app::store::{LabWishChange, StoredWish};
 use app::use_cases::control_power::Judgement;
 use app::use_cases::import_workers::{NewImport, import_workers};
+use app::use_cases::reconcile_commands::reconcile_worker;
 use app::use_cases::update_worker::update_worker;
 use app::use_cases::worker_commands::{start_worker, stop_worker, terminate_worker};
 use app::{AppError, Settings};
@@ -255,6 +256,9 @@ async fn what_is_terminated_by_hand_asks_and_comes_back_only_when_somebody_start
     assert_eq!((world.calls("RunInstances"), begun(&world, id).await.len()), (1, 0));
     let stop = stop_worker(&world.ctx, &asked(), id, None).await;
     assert!(matches!(stop, Err(AppError::Conflict(_))), "{stop:?}");
+    let judged = reconcile_worker(&world.ctx, &asked(), id).await.unwrap();
+    let said = world.succeeded(judged.id).await.result.unwrap().detail.unwrap();
+    assert!(said.starts_with("Judged: ask."), "{said}");
 
     let start = start_worker(&world.ctx, &asked(), id).await.unwrap();
     world.succeeded(start.id).await;

@@ -58,11 +58,11 @@ pub(super) async fn act(
     let asked = Asked::by(actor);
     let operation = new_operation(ctx, task, Some(worker.id), &asked);
     let change = Change::of(worker, events, asked.actor.clone(), now);
-    let wished = change.as_ref().map_or(worker.wish, |change| change.worker.wish);
-    let record = if wished == worker.wish {
+    let wished = change.as_ref().map_or(worker.wish, |change| change.worker.wish).number;
+    let record = if wished == worker.wish.number {
         record.clone().acted(decision.action, Some(operation.id), now)
     } else {
-        record.clone().for_wish(wished.number).asked(&operation)
+        record.clone().for_wish(wished).asked(&operation)
     };
     let mut commit = Commit {
         unchanged: change.is_none().then_some((worker.id, worker.version)),
@@ -109,6 +109,10 @@ fn begin(worker: &Worker, decision: &PowerDecision) -> (Command, Task, Actor) {
             let reason = format!("Stopped by idle shutdown: {reason}");
             let wish = Command::Want { desired: DesiredState::Stopped, reason };
             return (wish, Task::StopWorker, Actor::idle_shutdown());
+        }
+        Action::Stop if decision.idle_since.is_some() => {
+            let reason = format!("Stopped by idle shutdown, as it is wanted stopped: {reason}");
+            return (Command::Reconcile { action: decision.action, reason }, Task::StopWorker, Actor::reconciler());
         }
         Action::Stop => (Task::StopWorker, "Stopped"),
         Action::Terminate => (Task::TerminateWorker, "Terminated"),

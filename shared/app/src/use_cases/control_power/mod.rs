@@ -237,10 +237,15 @@ async fn count(ctx: &Context, id: WorkerId, counted: Counted) {
     }
 }
 
-/// What it took to make it as wished is forgotten once it has been so for as long as a start may take.
+/// What failed before it was as wished is over then; what it took is forgotten once it has been so for as long as a
+/// start may take.
 fn settled(ctx: &Context, worker: &Worker, record: ReconcileRecord, now: Timestamp) -> ReconcileRecord {
     let long = now >= worker.status_since + ctx.settings.reconcile.grace;
-    if worker.is_as_wished() && long { record.settled() } else { record }
+    match (worker.is_as_wished(), long) {
+        (false, _) => record,
+        (true, false) => record.fulfilled(),
+        (true, true) => record.settled(),
+    }
 }
 
 /// Has people in CML told. The stretch of idleness that they are told of from now on; what begins something tells
@@ -288,8 +293,8 @@ async fn say(ctx: &Context, worker: &Worker, decision: &PowerDecision) -> Result
     if !matches!(decision.action, Action::Ask | Action::GiveUp) || worker.state_reason == decision.reason {
         return Ok(());
     }
-    let (wish, said) = (worker.wish, Command::WishFailed { reason: decision.reason.clone() });
-    let events = |now: &Worker| Ok(if now.wish == wish { command(now, &said)? } else { vec![] });
+    let (wish, said) = (worker.wish.number, Command::WishFailed { reason: decision.reason.clone() });
+    let events = |now: &Worker| Ok(if now.wish.number == wish { command(now, &said)? } else { vec![] });
     change(ctx, worker.id, &Actor::reconciler(), events).await?;
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(super) async fn worker(ctx: &Context, operation: &Operation, id: WorkerId) -
         let detail = Some(detail);
         Ok(Progress::Done(OperationResult { worker_id: Some(id), detail, ..OperationResult::default() }))
     };
-    if worker.status.is_final() {
+    if worker.is_over() {
         return done(format!("It is {}, and judged no more.", worker.status.name()));
     }
     if let Some(PowerDue { decided: Some((at, decision)), .. }) = ctx.store.power(id).await?

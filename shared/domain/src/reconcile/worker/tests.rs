@@ -390,3 +390,34 @@ fn a_type_that_somebody_changed_is_shown_and_an_address_while_it_runs_is_told() 
     assert_eq!(shown, [DriftKind::InstanceType]);
     assert_eq!(now.departure, None, "it runs as wished all the same");
 }
+
+#[test]
+fn of_what_was_started_by_hand_one_time_is_told_the_one_that_comes_first() {
+    let by_hand = departed(worker(WorkerStatus::Running, DesiredState::Stopped), DriftKind::StartedByHand, 0);
+    let judged = |minute: i64, nodes| {
+        let by_hand = Worker { running_since: Some(at(0)), ..by_hand.clone() };
+        let evidence = Evidence { read_at: Some(at(minute)), running_nodes: Some(nodes), ..Evidence::default() };
+        let evidence = Evidence {
+            activity: crate::activity::Activity { person_at: Some(at(minute)), ..evidence.activity },
+            ..evidence
+        };
+        judge(&by_hand, &evidence, &ReconcileRecord::default(), at(minute))
+    };
+    let (hold_over, idle) = (at(12 * HOUR), at(70));
+    let first = judged(10, 0);
+    assert_eq!(first.next_action_at, Some(idle));
+    assert!(first.reason.contains(&minute(idle)) && !first.reason.contains(&minute(hold_over)), "{}", first.reason);
+    for late in [judged(12 * HOUR - 10, 0), judged(10, 1)] {
+        assert_eq!(late.next_action_at, Some(hold_over));
+        assert!(late.reason.contains(&format!("is left so until {}", minute(hold_over))), "{}", late.reason);
+        assert_eq!(late.reason.matches(" UTC").count(), 2, "{}", late.reason);
+    }
+}
+
+#[test]
+fn what_has_no_instance_has_no_licence() {
+    let licensed = |worker: &Worker| conditions(worker, &Evidence::default(), Some(true), &[])[3];
+    assert_eq!(licensed(&worker(WorkerStatus::Running, DesiredState::Running)), (ConditionKind::Licensed, Some(true)));
+    let gone = Worker { instance: None, ..worker(WorkerStatus::Terminated, DesiredState::Running) };
+    assert_eq!(licensed(&gone), (ConditionKind::Licensed, Some(false)));
+}

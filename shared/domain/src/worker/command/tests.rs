@@ -224,3 +224,9 @@ fn nothing_but_termination_is_accepted_once_termination_is_wanted() {
     }
     assert_eq!(command(&doomed, &want(DesiredState::Terminated)), Ok(vec![]));
 }
+
+#[test]
+fn what_is_gone_against_the_wish_is_judged_still_and_what_is_over_is_not() {
+    assert_eq!(command(&worker(WorkerStatus::Terminated, DesiredState::Running), &Command::Judge), Ok(vec![]));
+    assert!(command(&worker(WorkerStatus::Terminated, DesiredState::Terminated), &Command::Judge).is_err());
+}

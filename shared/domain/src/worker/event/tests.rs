@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixture::{ada, at, draft, instance, instance_id};
+use crate::fixture::{ada, after, at, draft, instance, instance_id, worker};
 use crate::instance::{InstanceObservation, InstanceState};
 use crate::worker::CmlAddress;
 use crate::worker::command::{Command, Update, command};
@@ -207,4 +207,24 @@ proptest! {
 #[test]
 fn nothing_happened_is_nothing_to_write() {
     assert_eq!(Change::of(&draft(), vec![], ada(), at(1)), None);
+}
+
+#[test]
+fn what_is_told_of_a_failed_attempt_is_over_when_the_wish_comes_true_all_the_same() {
+    for (desired, before, state) in [
+        (DesiredState::Running, WorkerStatus::Starting, InstanceState::Running),
+        (DesiredState::Stopped, WorkerStatus::Stopping, InstanceState::Stopped),
+        (DesiredState::Terminated, WorkerStatus::Terminating, InstanceState::Terminated),
+    ] {
+        let failed = Command::WishFailed { reason: "It took too long.".into() };
+        let known = worker(before, desired);
+        let failed = after(&known, command(&known, &failed).unwrap(), at(1));
+        assert_eq!((failed.wish.unfulfilled, failed.state_reason.as_str()), (true, "It took too long."));
+        let true_by_now = after(&failed, observe_instance(&failed, Seen::Present(&instance(state)), at(2)), at(2));
+        let told = format!("It is {} by now, as it is wanted.", desired.name());
+        assert_eq!((true_by_now.wish.unfulfilled, true_by_now.state_reason), (false, told));
+        // Where nothing failed, the reason stays.
+        let came = after(&known, observe_instance(&known, Seen::Present(&instance(state)), at(2)), at(2));
+        assert_eq!(came.state_reason, known.state_reason);
+    }
 }
