@@ -5,8 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::drift::DriftKind;
 use crate::id::{EvidenceId, LabId, OperationId, WorkerId};
-use crate::reconcile::DriftKind;
 
 /// The folder of all evidence's files.
 pub const EVIDENCE_FOLDER: &str = "evidence";

@@ -9,7 +9,9 @@ pub mod activity;
 pub mod actor;
 pub mod backup;
 pub mod capacity;
+pub mod decision;
 pub mod discovery;
+pub mod drift;
 pub mod evidence;
 #[cfg(test)]
 mod fixture;

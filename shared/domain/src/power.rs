@@ -4,8 +4,8 @@
 //! uses it. What it does not know is never taken for "idle".
 
 use crate::activity::Activity;
+use crate::decision::{Action, Decision, minute};
 use crate::operation::work::Work;
-use crate::reconcile::{Action, Decision, minute};
 use crate::worker::{DesiredState, Worker, WorkerStatus};
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,8 +1,9 @@
 //! Due items: what has to be looked at, and when. Rescheduling never touches a snapshot.
 
+use domain::decision::Action;
 use domain::operation::Operation;
 use domain::power::PowerDecision;
-use domain::reconcile::{Action, ReconcileRecord};
+use domain::reconcile::ReconcileRecord;
 use domain::{SignedDuration, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 

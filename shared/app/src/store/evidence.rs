@@ -1,7 +1,7 @@
 //! Evidence of failures: what is known of each; the texts are elsewhere.
 
+use domain::drift::DriftKind;
 use domain::evidence::{Cause, Evidence, EvidenceKind, EvidencePointer};
-use domain::reconcile::DriftKind;
 use domain::{EvidenceId, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use domain::decision::{Action, Decision};
 use domain::reconcile::lab::{DesiredLab, LabWish};
-use domain::reconcile::{Action, Decision, LastAction, ReconcileRecord};
+use domain::reconcile::{LastAction, ReconcileRecord};
 use domain::{Actor, LabId, OperationId, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 

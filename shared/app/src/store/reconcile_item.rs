@@ -1,7 +1,9 @@
 //! The stored form of what was tried for a wish, kept beside the standing decision.
 
 use domain::Timestamp;
-use domain::reconcile::{Action, Condition, ConditionKind, Drift, DriftKind, Failure, LastAction, ReconcileRecord};
+use domain::decision::Action;
+use domain::drift::{Drift, DriftKind};
+use domain::reconcile::{Condition, ConditionKind, Failure, LastAction, ReconcileRecord};
 use serde::{Deserialize, Serialize};
 
 /// What was tried for a wish. Words that this version does not know are left out, never an error.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::drift::DriftKind;
 use domain::metrics::ServiceStatus;
-use domain::reconcile::DriftKind;
 use domain::worker::{Departure, DesiredState, IdlePolicy, Wish, Worker, WorkerStatus};
 use domain::{Place, Timestamp};
 use serde::{Deserialize, Serialize};

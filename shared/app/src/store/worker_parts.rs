@@ -1,8 +1,8 @@
 //! Parts of a worker's snapshot in their stored form.
 
 use domain::Timestamp;
+use domain::drift::DriftKind;
 use domain::instance::Lifecycle;
-use domain::reconcile::DriftKind;
 use domain::worker::{Departure, DesiredState, ImageChoice, InstanceFacts, LaunchSpec, Offer, Wish};
 use serde::{Deserialize, Serialize};
 

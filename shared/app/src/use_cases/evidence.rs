@@ -1,10 +1,10 @@
 //! Keep what tells why something failed. It is taken after the failure was written down, and whatever goes wrong
 //! with it is only logged: evidence never fails, delays or changes what it is about.
 
+use domain::drift::Drift;
 use domain::evidence::{
     Cause, EVIDENCE_KEPT_FOR, EVIDENCE_MAX_BYTES, Evidence, EvidenceKind, end_of, file_key, masked,
 };
-use domain::reconcile::Drift;
 use domain::worker::{InstanceFacts, Worker};
 use domain::{EvidenceId, LabId, Timestamp, WorkerId};
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::decision::{Action, Decision};
 use domain::lab::LabAction;
 use domain::operation::cml::LabTask;
 use domain::operation::{Operation, OperationStatus, Task};
+use domain::reconcile::ReconcilePolicy;
 use domain::reconcile::lab::{LabEvidence, LabSight, decide, drift};
-use domain::reconcile::{Action, Decision, ReconcilePolicy};
 use domain::worker::{DesiredState, Worker};
 use domain::{Actor, LabId, OperationId, SignedDuration, Timestamp, WorkerId};
 

@@ -3,8 +3,8 @@
 
 use super::{Operation, Task};
 use crate::actor::Actor;
+use crate::drift::DriftKind;
 use crate::instance::{InstanceObservation, InstanceState};
-use crate::reconcile::DriftKind;
 use crate::worker::observe::{Seen, lost_to_host};
 use crate::worker::{DesiredState, Worker, WorkerStatus};
 

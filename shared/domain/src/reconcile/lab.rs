@@ -3,8 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Decision, Drift, DriftKind, ReconcilePolicy, ReconcileRecord, minute};
+use super::{ReconcilePolicy, ReconcileRecord};
 use crate::actor::Actor;
+use crate::decision::{Action, Decision, minute};
+use crate::drift::{Drift, DriftKind};
 use crate::lab::{LabAction, LabState};
 
 /// What somebody wished of a lab.

@@ -1,7 +1,9 @@
 //! What was tried for a wish so far. It is kept beside the standing decision, and read back from there:
 //! a copy in memory would forget that something was launched a minute ago.
 
-use super::{Action, Condition, ConditionKind, Drift, DriftKind, ReconcilePolicy};
+use super::{Condition, ConditionKind, ReconcilePolicy};
+use crate::decision::Action;
+use crate::drift::{Drift, DriftKind};
 use crate::id::OperationId;
 use crate::operation::retry::ErrorClass;
 use crate::operation::{Operation, OperationStatus, Task};

@@ -1,4 +1,6 @@
 use super::*;
+use crate::decision::Action;
+use crate::drift::{Drift, DriftKind};
 use crate::fixture::{ada, at, worker};
 use crate::id::{OperationId, WorkerId};
 use crate::operation::{Operation, Task};

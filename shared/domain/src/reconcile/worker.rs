@@ -7,7 +7,9 @@ mod drift;
 
 pub use drift::{MANAGED_TAG_LOST, TAGS_DIFFER_FOR, drift, is_unmanaged};
 
-use super::{Action, ConditionKind, Decision, Drift, DriftKind, ReconcilePolicy, ReconcileRecord, minute};
+use super::{ConditionKind, ReconcilePolicy, ReconcileRecord};
+use crate::decision::{Action, Decision, minute};
+use crate::drift::{Drift, DriftKind};
 use crate::power::{self, Evidence, PowerDecision, PowerPolicy};
 use crate::worker::observe::MISSING_AGAIN_AFTER;
 use crate::worker::{Departure, DesiredState, Worker, WorkerStatus};

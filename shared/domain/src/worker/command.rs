@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Offer;
 use super::{DesiredState, IdlePolicy, Worker, WorkerEvent, WorkerStatus};
-use crate::reconcile::{Action, DriftKind};
+use crate::decision::Action;
+use crate::drift::DriftKind;
 
 /// Something asked of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::Offer;
 use super::{Departure, DesiredState, IdlePolicy, InstanceFacts, Wish, Worker, WorkerStatus};
 use crate::actor::Actor;
+use crate::decision::Action;
+use crate::drift::DriftKind;
 use crate::metrics::ServiceStatus;
-use crate::reconcile::{Action, DriftKind};
 use jiff::Timestamp;
 
 /// One thing that happened, as past as it is permanent.

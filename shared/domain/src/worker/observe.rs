@@ -1,9 +1,9 @@
 //! What an observation means. Observations report facts; they never change a wish.
 
 use super::{DesiredState, InstanceFacts, Worker, WorkerEvent, WorkerStatus};
+use crate::drift::DriftKind;
 use crate::instance::{InstanceObservation, InstanceState};
 use crate::metrics::ServiceStatus;
-use crate::reconcile::DriftKind;
 use jiff::{SignedDuration, Timestamp};
 
 /// The second empty answer counts only this long after the first: `DescribeInstances` lags behind

@@ -1,7 +1,7 @@
 //! Where a worker stands between what is wanted and what is: which wish holds, and what came of nobody's wish.
 
 use super::{DesiredState, Worker, WorkerStatus};
-use crate::reconcile::DriftKind;
+use crate::drift::DriftKind;
 use jiff::{SignedDuration, Timestamp};
 
 /// A call that was made for the wish before may take effect this long after a new wish.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use app::store::{Counts, LastRun};
 use app::use_cases::reconcile_commands::ReconciliationStats;
 use domain::InvalidField;
-use domain::reconcile::Action;
+use domain::decision::Action;
 use domain::worker::DesiredState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,8 +1,10 @@
 //! Why a worker is up, and what happens next.
 
 use app::use_cases::read_workers::WorkerDetails;
+use domain::decision::Action;
+use domain::drift::Drift;
 use domain::power::PowerDecision;
-use domain::reconcile::{Action, Condition, Drift, Failure};
+use domain::reconcile::{Condition, Failure};
 use domain::worker::Worker;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use app::use_cases::control_power::Judgement;
 use app::use_cases::run_operation::run_operation;
 use app::use_cases::worker_commands::start_worker;
+use domain::drift::DriftKind;
 use domain::evidence::{Cause, EVIDENCE_KEPT_FOR, Evidence, EvidenceKind};
 use domain::operation::{Operation, OperationStatus};
-use domain::reconcile::DriftKind;
 use domain::worker::WorkerStatus;
 use domain::{SignedDuration, WorkerId};
 

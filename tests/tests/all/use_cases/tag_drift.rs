@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use app::ports::{Ec2, InstanceFilter};
 use domain::InstanceId;
+use domain::drift::DriftKind;
 use domain::operation::OperationStatus;
-use domain::reconcile::DriftKind;
 
 use super::reconciling::{begun, events, no_idle_shutdown, record};
 use super::world::{World, home};

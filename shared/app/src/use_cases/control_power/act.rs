@@ -1,8 +1,9 @@
 //! Begin what was decided, unless a brake is on: one transaction writes what is begun and that it was begun.
 
+use domain::decision::Action;
 use domain::operation::Task;
 use domain::power::PowerDecision;
-use domain::reconcile::{Action, ReconcileRecord};
+use domain::reconcile::ReconcileRecord;
 use domain::worker::{Change, Command, DesiredState, Worker, command::command};
 use domain::{Actor, Timestamp};
 

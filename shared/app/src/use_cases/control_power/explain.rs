@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::Timestamp;
+use domain::decision::Action;
 use domain::power::PowerDecision;
+use domain::reconcile::ReconcileRecord;
 use domain::reconcile::worker::{MANAGED_TAG_LOST, is_unmanaged};
-use domain::reconcile::{Action, ReconcileRecord};
 use domain::worker::Worker;
 
 use crate::context::Context;

@@ -10,10 +10,12 @@ mod tags;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use domain::decision::Action;
+use domain::drift::DriftKind;
 use domain::instance::{InstanceObservation, InstanceState};
 use domain::power::{Evidence, PowerDecision};
+use domain::reconcile::ReconcileRecord;
 use domain::reconcile::worker::{Policies, conditions, decide, drift};
-use domain::reconcile::{Action, DriftKind, ReconcileRecord};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};

@@ -1,8 +1,9 @@
 //! Make tags right that somebody changed in EC2.
 
+use domain::drift::DriftKind;
 use domain::operation::Task;
+use domain::reconcile::ReconcileRecord;
 use domain::reconcile::worker::TAGS_DIFFER_FOR;
-use domain::reconcile::{DriftKind, ReconcileRecord};
 use domain::worker::{Change, Command, Worker, command::command};
 use domain::{Actor, Timestamp};
 

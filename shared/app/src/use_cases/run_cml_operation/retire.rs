@@ -2,9 +2,9 @@
 
 mod steps;
 
+use domain::decision::Action;
 use domain::operation::retire::{RetireStep, RetireTask};
 use domain::operation::{Operation, OperationResult, Task};
-use domain::reconcile::Action;
 use domain::worker::{Change, Command, DesiredState, Worker, WorkerStatus, command::command};
 use domain::{SignedDuration, Timestamp, WorkerId};
 

@@ -1,7 +1,7 @@
 use super::*;
+use crate::drift::DriftKind;
 use crate::fixture::{ada, after, at, draft, grouped, instance, lost, open_launch, worker};
 use crate::id::OperationId;
-use crate::reconcile::DriftKind;
 use crate::worker::observe::{MISSING_AGAIN_AFTER, observe_instance};
 use crate::worker::{Command, Departure, Wish, command::command};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::drift::{Drift, DriftKind};
 use crate::instance::{MANAGED, MANAGED_TAG, NAME_TAG};
-use crate::reconcile::{Drift, DriftKind, ReconcileRecord};
+use crate::reconcile::ReconcileRecord;
 use crate::worker::{DesiredState, Worker, WorkerStatus};
 use jiff::{SignedDuration, Timestamp};
 

@@ -5,9 +5,9 @@ use app::ports::Random;
 use app::testing::CountingRandom;
 use app::use_cases::backup_files::sha256_hex;
 use domain::backup::Backup;
+use domain::drift::DriftKind;
 use domain::evidence::{Cause, EVIDENCE_KEPT_FOR, Evidence, EvidenceKind};
 use domain::lab::{Lab, LabLook, LabState};
-use domain::reconcile::DriftKind;
 use domain::{Actor, SignedDuration};
 
 use super::seed::WORKER;
