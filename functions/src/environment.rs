@@ -42,7 +42,7 @@ pub enum EnvironmentError {
     },
     /// A client could not be built.
     #[error(transparent)]
-    Client(#[from] app::error::PortError),
+    Client(#[from] app::ports::PortError),
 }
 
 /// A week: what an idle timeout may be at most.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::error::PortError;
+use app::ports::PortError;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 

@@ -1,6 +1,6 @@
 //! The issuer's keys, over HTTP.
 
-use app::error::PortError;
+use app::ports::PortError;
 use async_trait::async_trait;
 use http_api::token::KeySource;
 

@@ -1,7 +1,6 @@
 //! The issuer as a client of it calls it: `OpenID` Connect by discovery, as a public client with PKCE.
 
-use app::error::PortError;
-use app::ports::{AuthorizationRequest, Clock, IdentityError, IdentityProvider, Tokens};
+use app::ports::{AuthorizationRequest, Clock, IdentityError, IdentityProvider, PortError, Tokens};
 use async_trait::async_trait;
 use domain::{SignedDuration, Timestamp};
 use futures::lock::Mutex;

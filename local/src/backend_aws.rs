@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::error::PortError;
-use app::ports::{Queue, Table};
+use app::ports::{PortError, Queue, Table};
 use async_trait::async_trait;
 use aws::{DynamoTable, EventBridgeEvents, SqsQueues};
 use aws_sdk_sqs::Client;

@@ -1,7 +1,6 @@
 //! The event bus, embedded: it keeps the last events, so that a person sees what was published.
 
-use app::error::PortError;
-use app::ports::{CloudEvent, Events, Publication};
+use app::ports::{CloudEvent, Events, PortError, Publication};
 use async_trait::async_trait;
 use local_state::{Documents, StateError};
 use rusqlite::{Connection, params};

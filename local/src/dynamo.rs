@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use app::error::PortError;
+use app::ports::PortError;
 use dynoxide::Database;
 use local_state::StateError;
 use rusqlite::Connection;

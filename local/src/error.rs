@@ -1,6 +1,6 @@
 //! Why the stack cannot start.
 
-use app::error::PortError;
+use app::ports::PortError;
 use local_state::StateError;
 
 use crate::oidc::KeyError;

@@ -3,8 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use app::error::PortError;
-use app::ports::Files;
+use app::ports::{Files, PortError};
 use async_trait::async_trait;
 
 const GET: &str = "files.get";

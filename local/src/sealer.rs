@@ -4,8 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use app::error::PortError;
-use app::ports::{SealOnce, Sealer};
+use app::ports::{PortError, SealOnce, Sealer};
 use async_trait::async_trait;
 use aws::envelope::{self, KEY_BYTES};
 use aws_lc_rs::rand;

@@ -1,7 +1,6 @@
 //! CML credentials and licence tokens, kept where the rest of the simulated world is kept.
 
-use app::error::PortError;
-use app::ports::{CmlCredentials, CmlLogins, LicenseToken, Secrets};
+use app::ports::{CmlCredentials, CmlLogins, LicenseToken, PortError, Secrets};
 use async_trait::async_trait;
 use local_state::{Documents, StateError};
 use serde::{Deserialize, Serialize};

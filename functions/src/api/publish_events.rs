@@ -1,6 +1,6 @@
 //! publish-events: a batch of the table's stream.
 
-use app::error::PortError;
+use app::ports::PortError;
 use app::store::EVENT_PREFIX;
 use app::use_cases::publish_events::{StreamRecord, publish_events};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};

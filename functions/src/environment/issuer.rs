@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use app::error::PortError;
-use app::ports::{Clock, IdentityProvider};
+use app::ports::{Clock, IdentityProvider, PortError};
 use app::store::Store;
 use async_trait::async_trait;
 use domain::Role;

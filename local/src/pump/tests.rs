@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use app::error::PortError;
-use app::ports::{Outgoing, Queue, Queues};
+use app::ports::{Outgoing, PortError, Queue, Queues};
 use app::testing::CountingRandom;
 use futures::FutureExt;
 use local_region::{InstanceLoad, LoadSource, SeedInstance};

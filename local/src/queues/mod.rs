@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::error::PortError;
-use app::ports::{Clock, Outgoing, Queue, Queues, Random};
+use app::ports::{Clock, Outgoing, PortError, Queue, Queues, Random};
 use async_trait::async_trait;
 use domain::Timestamp;
 use local_state::{Documents, StateError};

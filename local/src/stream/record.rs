@@ -1,6 +1,6 @@
 //! A record of the stream, as Lambda delivers it.
 
-use app::error::PortError;
+use app::ports::PortError;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record};
 use serde_json::{Value, json};
 use std::collections::HashMap;

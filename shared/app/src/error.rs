@@ -2,7 +2,7 @@
 
 use domain::{BackupId, EvidenceId, Invalid, LabRefusal, OperationId, Role, SignedDuration, WorkerId};
 
-use crate::ports::{CmlError, Ec2Error};
+use crate::ports::{CmlError, Ec2Error, PortError, TableError};
 
 /// Why a use case did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -131,19 +131,18 @@ impl From<domain::worker::Refusal> for AppError {
     }
 }
 
-/// A failure behind a port, for the log: what was done, and what was said.
-#[derive(Debug, thiserror::Error)]
-#[error("{operation}: {message}")]
-pub struct PortError {
-    /// What was done: `dynamodb.Query`, `sqs.SendMessageBatch`.
-    pub operation: &'static str,
-    /// What was said.
-    pub message: String,
-}
-
-impl PortError {
-    /// A failure of `operation`.
-    pub fn new(operation: &'static str, message: impl Into<String>) -> Self {
-        Self { operation, message: message.into() }
+impl From<TableError> for AppError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Unavailable(error) => Self::Unavailable(error),
+            TableError::Malformed(error) => Self::Corrupt(error),
+            TableError::BadPosition => {
+                Self::Invalid(domain::InvalidField::new("cursor", "must be a next_cursor of this list").into())
+            }
+            // Callers who expect these handle them before.
+            TableError::Condition { .. } | TableError::Conflict => {
+                Self::Unavailable(PortError::new("table", error.to_string()))
+            }
+        }
     }
 }

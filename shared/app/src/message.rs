@@ -5,8 +5,8 @@
 use domain::{OperationId, Place, WorkerId};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{AppError, PortError};
-use crate::ports::Outgoing;
+use crate::error::AppError;
+use crate::ports::{Outgoing, PortError};
 
 /// The version written today.
 const SCHEMA: u32 = 1;

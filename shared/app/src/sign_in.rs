@@ -3,8 +3,8 @@
 use domain::session::Person;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{AppError, PortError};
-use crate::ports::{IdentityError, IdentityProvider, SealOnce, Sealer, TokenError, VerifiedToken};
+use crate::error::AppError;
+use crate::ports::{IdentityError, IdentityProvider, PortError, SealOnce, Sealer, TokenError, VerifiedToken};
 use crate::store::StoredSession;
 
 /// Why there is no session.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use app::error::PortError;
+use app::ports::PortError;
 use async_trait::async_trait;
 use domain::AccountId;
 

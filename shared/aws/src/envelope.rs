@@ -1,6 +1,6 @@
 //! AES-256-GCM: what a key seals for a context opens with the same key for the same context only.
 
-use app::error::PortError;
+use app::ports::PortError;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 
 /// Bytes of a key.

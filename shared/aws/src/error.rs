@@ -1,7 +1,6 @@
 //! What the SDKs' errors mean to the ports: decided by code, never by the words of a message.
 
-use app::error::PortError;
-use app::ports::TableError;
+use app::ports::{PortError, TableError};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 

@@ -1,7 +1,6 @@
 //! The bus on EventBridge.
 
-use app::error::PortError;
-use app::ports::{CloudEvent, Events, Publication};
+use app::ports::{CloudEvent, Events, PortError, Publication};
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::error::ProvideErrorMetadata;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use app::error::PortError;
-use app::ports::Files;
+use app::ports::{Files, PortError};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;

@@ -7,8 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use app::error::PortError;
-use app::ports::{Clock, SealOnce, Sealed, Sealer};
+use app::ports::{Clock, PortError, SealOnce, Sealed, Sealer};
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;

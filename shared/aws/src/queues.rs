@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use app::error::PortError;
-use app::ports::{Outgoing, Queue, Queues};
+use app::ports::{Outgoing, PortError, Queue, Queues};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};

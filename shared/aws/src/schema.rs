@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::error::PortError;
+use app::ports::PortError;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use app::error::PortError;
-use app::ports::{Clock, CmlCredentials, CmlLogins, LicenseToken, Secrets};
+use app::ports::{Clock, CmlCredentials, CmlLogins, LicenseToken, PortError, Secrets};
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};

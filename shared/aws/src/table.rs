@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use app::error::PortError;
-use app::ports::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
+use app::ports::{Condition, IndexName, Item, ItemKey, Page, PortError, Query, Table, TableError, Write};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;

@@ -4,8 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use app::error::PortError;
-use app::ports::{Clock, Outgoing, Queue, Queues, Timer};
+use app::ports::{Clock, Outgoing, PortError, Queue, Queues, Timer};
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;

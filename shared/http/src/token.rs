@@ -10,8 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use app::error::PortError;
-use app::ports::{Clock, TokenError, TokenVerifier, VerifiedIdToken, VerifiedToken};
+use app::ports::{Clock, PortError, TokenError, TokenVerifier, VerifiedIdToken, VerifiedToken};
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::session::Person;

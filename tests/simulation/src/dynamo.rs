@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app::error::PortError;
-use app::ports::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
+use app::ports::{Condition, IndexName, Item, ItemKey, Page, PortError, Query, Table, TableError, Write};
 use app::testing::MemoryTable;
 use async_trait::async_trait;
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app::error::PortError;
-use app::ports::{CloudEvent, CmlCredentials, CmlLogins, Events, Files, LicenseToken, Publication, Secrets};
+use app::ports::{CloudEvent, CmlCredentials, CmlLogins, Events, Files, LicenseToken, PortError, Publication, Secrets};
 use async_trait::async_trait;
 
 use crate::executor::Sim;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use app::error::PortError;
-use app::ports::{Outgoing, Queue, Queues};
+use app::ports::{Outgoing, PortError, Queue, Queues};
 use async_trait::async_trait;
 
 use crate::executor::{HOUR, MINUTE, Moment, SECOND, Sim};

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use app::error::PortError;
-use app::ports::{CloudEvent, Events, Publication, Table};
+use app::ports::{CloudEvent, Events, PortError, Publication, Table};
 use async_trait::async_trait;
 use aws::DynamoTable;
 use aws_sdk_dynamodb::Client;

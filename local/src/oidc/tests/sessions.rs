@@ -3,8 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use app::error::PortError;
-use app::ports::{Outgoing, Queue, Queues};
+use app::ports::{Outgoing, PortError, Queue, Queues};
 use app::sign_in::SignInError;
 use app::testing::MemoryTable;
 use app::use_cases::begin_login::begin_login;

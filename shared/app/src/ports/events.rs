@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::PortError;
+use super::error::PortError;
 
 /// An event in the JSON form of [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::backup::BACKUPS_FOLDER;
 use domain::evidence::EVIDENCE_FOLDER;
 
-use crate::error::PortError;
+use super::error::PortError;
 
 /// What is kept as files. Who may read or write one kind may not touch the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::error::PortError;
+use super::error::PortError;
 
 /// What a sign-in is asked for with.
 #[derive(Clone, Debug, PartialEq, Eq)]

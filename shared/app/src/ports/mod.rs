@@ -4,6 +4,7 @@
 mod cloudwatch;
 mod cml;
 mod ec2;
+mod error;
 mod events;
 mod files;
 mod identity_provider;
@@ -25,6 +26,7 @@ pub use cml::{
     SimulationStatistics, SystemHealth, SystemInformation, SystemStatistics, TopologyLink, TopologyNode,
 };
 pub use ec2::{Ec2, Ec2Error, ImageFacts, InstanceFilter, LaunchRequest, StatusChecks};
+pub use error::PortError;
 pub use events::{CloudEvent, Events, Publication};
 pub use files::{FileKind, Files};
 pub use identity_provider::{AuthorizationRequest, IdentityError, IdentityProvider, Tokens};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::operation::Task;
 
-use crate::error::PortError;
+use super::error::PortError;
 
 /// Every queue there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::error::PortError;
+use super::error::PortError;
 
 /// What is sealed, by the kind of item it is in. Who may open one kind may not open the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::error::PortError;
+use super::error::PortError;
 
 /// A CML user and password. Never logged, never stored in an item, never returned to a caller.
 #[derive(Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use domain::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::error::{AppError, PortError};
+use super::error::PortError;
 
 /// An item's primary key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,22 +219,6 @@ pub enum TableError {
     /// An item cannot be read, or is too large to be written.
     #[error(transparent)]
     Malformed(PortError),
-}
-
-impl From<TableError> for AppError {
-    fn from(error: TableError) -> Self {
-        match error {
-            TableError::Unavailable(error) => Self::Unavailable(error),
-            TableError::Malformed(error) => Self::Corrupt(error),
-            TableError::BadPosition => {
-                Self::Invalid(domain::InvalidField::new("cursor", "must be a next_cursor of this list").into())
-            }
-            // Callers who expect these handle them before.
-            TableError::Condition { .. } | TableError::Conflict => {
-                Self::Unavailable(PortError::new("table", error.to_string()))
-            }
-        }
-    }
 }
 
 /// The table. Reads of the table itself are strongly consistent, reads of an index are not.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::{Role, Timestamp};
 
-use crate::error::PortError;
+use super::error::PortError;
 
 /// Who an access token is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use domain::{Role, SignedDuration};
 
 use super::SignInError;
 use crate::context::REQUEST_TIME_LIMIT;
-use crate::error::{AppError, PortError};
-use crate::ports::{Clock, Outgoing, Queue, Queues};
+use crate::error::AppError;
+use crate::ports::{Clock, Outgoing, PortError, Queue, Queues};
 use crate::secret::hash;
 use crate::testing::{CountingRandom, ManualClock, MemoryTable};
 use crate::use_cases::begin_login::begin_login;

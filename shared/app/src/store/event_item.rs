@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::actor::ActorRecord;
 use super::keys;
 use super::record;
-use crate::error::{AppError, PortError};
-use crate::ports::Item;
+use crate::error::AppError;
+use crate::ports::{Item, PortError};
 use domain::Actor;
 
 /// One stored event, as the lists show it.

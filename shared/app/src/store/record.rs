@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{AppError, PortError};
-use crate::ports::Item;
+use crate::error::AppError;
+use crate::ports::{Item, PortError};
 
 /// The attributes of a record. Nulls are left out, as the table leaves them out.
 pub(super) fn attributes<T: Serialize>(record: &T) -> Map<String, Value> {

@@ -9,8 +9,8 @@ use domain::{OperationId, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, keys, record};
-use crate::error::{AppError, PortError};
-use crate::ports::{Condition, Item, ItemKey, TableError, Write};
+use crate::error::AppError;
+use crate::ports::{Condition, Item, ItemKey, PortError, TableError, Write};
 
 /// How often a count is tried when others count in the same shard.
 const ATTEMPTS: usize = 10;

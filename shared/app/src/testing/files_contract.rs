@@ -1,7 +1,6 @@
 //! What every store of files must do, whatever it is made of.
 
-use crate::error::PortError;
-use crate::ports::Files;
+use crate::ports::{Files, PortError};
 
 /// Tries a store of files by keys below `folder`, which nobody else uses.
 ///

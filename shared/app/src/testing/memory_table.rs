@@ -10,8 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Timestamp;
 use serde_json::{Number, Value};
 
-use crate::error::PortError;
-use crate::ports::{Condition, IndexName, Item, ItemKey, Page, Query, Table, TableError, Write};
+use crate::ports::{Condition, IndexName, Item, ItemKey, Page, PortError, Query, Table, TableError, Write};
 
 /// Names that an item's own attributes may not have, as in the table on DynamoDB.
 const RESERVED: [&str; 8] = ["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk", "version", "expires_at"];

@@ -1,7 +1,6 @@
 //! What every store of secrets must do, whatever it is made of.
 
-use crate::error::PortError;
-use crate::ports::{CmlCredentials, CmlLogins, LicenseToken, Secrets};
+use crate::ports::{CmlCredentials, CmlLogins, LicenseToken, PortError, Secrets};
 
 /// Tries a store of secrets that has none yet below the references used here.
 ///

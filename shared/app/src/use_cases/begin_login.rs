@@ -3,8 +3,8 @@
 use domain::{InvalidField, SignedDuration};
 
 use crate::context::Context;
-use crate::error::{AppError, PortError};
-use crate::ports::{AuthorizationRequest, IdentityProvider};
+use crate::error::AppError;
+use crate::ports::{AuthorizationRequest, IdentityProvider, PortError};
 use crate::public_url::PublicUrl;
 use crate::secret::{hash, new_secret, pkce_challenge};
 use crate::sign_in::unavailable;

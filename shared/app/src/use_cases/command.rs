@@ -254,7 +254,7 @@ pub fn into_app_error(error: CommitError) -> AppError {
         CommitError::KeyUsed => AppError::KeyReused,
         CommitError::InstanceClaimed => AppError::Conflict("another worker stands for this instance".into()),
         error @ (CommitError::WorkerChanged | CommitError::Contended) => {
-            AppError::Unavailable(crate::error::PortError::new("table", error.to_string()))
+            AppError::Unavailable(crate::ports::PortError::new("table", error.to_string()))
         }
     }
 }

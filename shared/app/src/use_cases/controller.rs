@@ -6,8 +6,8 @@ use domain::{SignedDuration, Timestamp};
 use super::endpoint::check_endpoint;
 use super::operation_run::Progress;
 use crate::context::Context;
-use crate::error::{AppError, PortError};
-use crate::ports::{CmlAccess, CmlError, CmlErrorKind, CmlLogins, CmlTarget, Controllers, Files, Secrets};
+use crate::error::AppError;
+use crate::ports::{CmlAccess, CmlError, CmlErrorKind, CmlLogins, CmlTarget, Controllers, Files, PortError, Secrets};
 use crate::settings::FLEET_CREDENTIALS_REF;
 use crate::store::{AwsReadings, PowerDue};
 

@@ -4,8 +4,8 @@ use domain::session::Person;
 use domain::{ApiKey, ApiKeyId, Invalid, KeyKind, Role, Scope, SignedDuration, Timestamp, WorkerId};
 
 use crate::context::Context;
-use crate::error::{AppError, PortError};
-use crate::ports::{Random, Sealer};
+use crate::error::AppError;
+use crate::ports::{PortError, Random, Sealer};
 use crate::secret::{hash, new_secret};
 use crate::store::{KeySecret, SigningSecret, StoredKey};
 

@@ -5,8 +5,10 @@ use domain::session::Session;
 use super::begin_login::{CALLBACK_PATH, public_url};
 use super::end_session::cause;
 use crate::context::Context;
-use crate::error::{AppError, PortError};
-use crate::ports::{IdentityError, IdentityProvider, Sealer, TokenVerifier, Tokens, VerifiedIdToken, VerifiedToken};
+use crate::error::AppError;
+use crate::ports::{
+    IdentityError, IdentityProvider, PortError, Sealer, TokenVerifier, Tokens, VerifiedIdToken, VerifiedToken,
+};
 use crate::secret::{hash, new_secret};
 use crate::sign_in::{SealedTokens, SignInError, person, revoke};
 use crate::store::{PendingLogin, StoredSession};

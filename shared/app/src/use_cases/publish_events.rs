@@ -3,8 +3,7 @@
 use domain::Actor;
 use serde_json::{Map, Value, json};
 
-use crate::error::PortError;
-use crate::ports::{CloudEvent, Events, Publication};
+use crate::ports::{CloudEvent, Events, PortError, Publication};
 use crate::store::StoredEvent;
 
 /// Who tells it, to whoever listens.

@@ -15,9 +15,9 @@ use super::lab_access::sees_lab;
 use super::run_cml_operation::is_no_lab;
 use super::seen_page::{Rows, seen_page};
 use crate::context::Context;
-use crate::error::{AppError, PortError};
+use crate::error::AppError;
 use crate::ports::{
-    CmlAccess, CmlError, CmlNode, CmlState, Controllers, Secrets, SimulationStatistics, Timer, TopologyLink,
+    CmlAccess, CmlError, CmlNode, CmlState, Controllers, PortError, Secrets, SimulationStatistics, Timer, TopologyLink,
 };
 use crate::store::{Listed, StoredWish};
 

@@ -8,7 +8,8 @@ use super::command::{Asked, check_version, into_app_error, new_operation, record
 use super::retire_worker::retire_worker;
 use super::worker_commands::{start_worker, stop_worker};
 use crate::context::Context;
-use crate::error::{AppError, PortError};
+use crate::error::AppError;
+use crate::ports::PortError;
 use crate::store::{Commit, CommitError, LastRun, ReconciliationCounts};
 
 /// How often a worker may be asked to be judged.

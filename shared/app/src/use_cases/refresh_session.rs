@@ -7,9 +7,9 @@ use domain::SignedDuration;
 use domain::session::{Renewal, Session, SessionState};
 
 use crate::context::{Context, REQUEST_TIME_LIMIT};
-use crate::error::{AppError, PortError};
+use crate::error::AppError;
 use crate::ports::{
-    IdentityError, IdentityProvider, SealOnce, Sealer, TokenError, TokenVerifier, Tokens, VerifiedToken,
+    IdentityError, IdentityProvider, PortError, SealOnce, Sealer, TokenError, TokenVerifier, Tokens, VerifiedToken,
 };
 use crate::secret::hash;
 use crate::sign_in::{SealedTokens, SignInError, person, revoke};

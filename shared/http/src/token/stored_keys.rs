@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use app::error::PortError;
-use app::ports::Clock;
+use app::ports::{Clock, PortError};
 use app::store::Store;
 use async_trait::async_trait;
 use domain::{SignedDuration, Timestamp};

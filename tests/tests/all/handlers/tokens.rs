@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use app::error::PortError;
+use app::ports::PortError;
 use async_trait::async_trait;
 use domain::Role;
 use http_api::token::{AuthConfig, KeySource, RoleRules};

@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use app::error::PortError;
 use app::ports::{
     Cml, CmlCredentials, CmlError, CmlLogins, CmlTarget, ControllerReading, Files, FirstContact, Item, ItemKey,
-    LicenseToken, Outgoing, Page, Query, Queue, Queues, SealOnce, Sealer, Secrets, SystemInformation, Table,
+    LicenseToken, Outgoing, Page, PortError, Query, Queue, Queues, SealOnce, Sealer, Secrets, SystemInformation, Table,
     TableError, Write,
 };
 use app::testing::{CountingRandom, ManualClock, MemoryTable};

@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use app::error::PortError;
 use app::message::{CollectLabs, Message, RunOperation};
-use app::ports::{Clock, Cml, CmlTarget, Controllers as AtControllers, Ec2, Files, Outgoing, Queue, Queues};
+use app::ports::{Clock, Cml, CmlTarget, Controllers as AtControllers, Ec2, Files, Outgoing, PortError, Queue, Queues};
 use app::testing::{CountingRandom, ManualClock, MemoryTable};
 use app::use_cases::collect_labs::collect_labs;
 use app::use_cases::command::Asked;

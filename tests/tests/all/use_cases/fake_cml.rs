@@ -2,10 +2,9 @@
 
 use std::sync::Mutex;
 
-use app::error::PortError;
 use app::ports::{
     Cml, CmlCredentials, CmlError, CmlErrorKind, CmlLogins, CmlTarget, ControllerReading, FirstContact, LicenseToken,
-    Secrets, SystemInformation,
+    PortError, Secrets, SystemInformation,
 };
 use async_trait::async_trait;
 use domain::Timestamp;

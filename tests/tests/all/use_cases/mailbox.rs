@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use app::error::PortError;
-use app::ports::{Outgoing, Queue, Queues};
+use app::ports::{Outgoing, PortError, Queue, Queues};
 use async_trait::async_trait;
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Events of the stream on their way to the bus.
 
-use app::error::PortError;
+use app::ports::PortError;
 use app::use_cases::publish_events::{StreamRecord, publish_events};
 use serde_json::{Value, json};
 

@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use app::error::PortError;
-use app::ports::{Clock, Outgoing, Queue, Queues, Timer};
+use app::ports::{Clock, Outgoing, PortError, Queue, Queues, Timer};
 use app::testing::{CountingRandom, MemoryTable};
 use app::{Context, Settings};
 use async_trait::async_trait;

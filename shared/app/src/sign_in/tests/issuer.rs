@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use domain::{Role, SignedDuration, Timestamp};
 
-use crate::error::PortError;
 use crate::ports::{
-    AuthorizationRequest, Clock, IdentityError, IdentityProvider, SealOnce, Sealer, TokenError, TokenVerifier, Tokens,
-    VerifiedIdToken, VerifiedToken,
+    AuthorizationRequest, Clock, IdentityError, IdentityProvider, PortError, SealOnce, Sealer, TokenError,
+    TokenVerifier, Tokens, VerifiedIdToken, VerifiedToken,
 };
 use crate::secret::pkce_challenge;
 

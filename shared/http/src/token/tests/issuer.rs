@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use app::error::PortError;
+use app::ports::PortError;
 use app::testing::ManualClock;
 use async_trait::async_trait;
 use domain::Timestamp;

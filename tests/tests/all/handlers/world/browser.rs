@@ -3,8 +3,7 @@
 use std::sync::Mutex;
 
 use app::Context;
-use app::error::PortError;
-use app::ports::{AuthorizationRequest, IdentityError, IdentityProvider, Sealer, Tokens};
+use app::ports::{AuthorizationRequest, IdentityError, IdentityProvider, PortError, Sealer, Tokens};
 use app::secret::{hash, pkce_challenge};
 use app::store::{PendingLogin, StoredSession};
 use async_trait::async_trait;
