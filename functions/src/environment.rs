@@ -24,7 +24,8 @@ use domain::worker::{CmlAddress, spec};
 use domain::{AccountId, Invalid, InvalidField, LabOwners, Place, Region, SignedDuration, Visibility};
 use http_api::{Function, Port};
 
-use crate::{OsRandom, SystemClock, World};
+use crate::system::{OsRandom, SystemClock};
+use crate::world::World;
 
 /// A variable is missing or wrong.
 #[derive(Debug, thiserror::Error)]

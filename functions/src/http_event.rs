@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::deadline::Deadline;
 use crate::system::SystemTimer;
-use crate::{InvokeError, World};
+use crate::world::{InvokeError, World};
 
 /// What cannot stand in a URI's query as it is. Source: WHATWG URL standard, "query percent-encode set".
 const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');

@@ -10,8 +10,8 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 
-use crate::InvokeError;
 use crate::deadline::Deadline;
+use crate::world::InvokeError;
 
 /// Groups of one batch worked on at the same time.
 const CONCURRENT: usize = 10;

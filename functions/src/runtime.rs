@@ -9,7 +9,9 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::environment::{Environment, EnvironmentError};
-use crate::{InvokeError, SystemClock, World, invoke_within};
+use crate::invoke::invoke_within;
+use crate::system::SystemClock;
+use crate::world::{InvokeError, World};
 
 /// Runs the function that Lambda's `Handler` setting names, until Lambda ends the process. `world`
 /// builds what functions of the zone need; each binary names its own, so that none links another's.

@@ -3,7 +3,7 @@
 use app::use_cases::dispatch_discovery::dispatch_discovery;
 use serde_json::Value;
 
-use crate::{InvokeError, World};
+use crate::world::{InvokeError, World};
 
 pub(crate) async fn run(world: &World) -> Result<Value, InvokeError> {
     dispatch_discovery(&world.context).await?;

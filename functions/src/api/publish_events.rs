@@ -6,7 +6,7 @@ use app::use_cases::publish_events::{StreamRecord, publish_events};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use serde_json::{Map, Value};
 
-use crate::{InvokeError, World};
+use crate::world::{InvokeError, World};
 
 pub(crate) async fn run(world: &World, event: Value) -> Result<Value, InvokeError> {
     let bus = world.events.as_deref().ok_or(InvokeError::MissingPort("bus"))?;

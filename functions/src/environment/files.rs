@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use http_api::{Function, Port};
 
 use super::{Environment, EnvironmentError};
-use crate::World;
+use crate::world::World;
 
 pub(super) fn equip(
     environment: &Environment<'_>,

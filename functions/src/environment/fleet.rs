@@ -10,7 +10,7 @@ use http_api::{Function, Port};
 use serde::Deserialize;
 
 use super::{Environment, EnvironmentError};
-use crate::World;
+use crate::world::World;
 
 const ACCOUNT_ROLES: &str = "ACCOUNT_ROLES";
 

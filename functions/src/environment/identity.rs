@@ -8,7 +8,8 @@ use aws_config::SdkConfig;
 use http_api::{Function, Port};
 
 use super::{Environment, EnvironmentError};
-use crate::{SystemClock, World};
+use crate::system::SystemClock;
+use crate::world::World;
 
 pub(super) fn equip(
     environment: &Environment<'_>,

@@ -11,7 +11,10 @@ use http_api::token::{AuthConfig, Authenticator, KeySource, RoleRules, StoredKey
 use http_api::{Function, Port};
 
 use super::{Environment, EnvironmentError};
-use crate::{HttpKeys, IssuerHttp, OidcClient, OidcConfig, SystemClock};
+use crate::https::IssuerHttp;
+use crate::jwks::HttpKeys;
+use crate::oidc::{OidcClient, OidcConfig};
+use crate::system::SystemClock;
 
 const ROLE_CLAIMS: &str = "OIDC_ROLE_CLAIMS";
 const ROLE_NAMES: &str = "OIDC_ROLE_NAMES";

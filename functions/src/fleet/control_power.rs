@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::deadline::Deadline;
 use crate::queue_event::Batch;
-use crate::{InvokeError, World};
+use crate::world::{InvokeError, World};
 
 pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
     let batch = Batch::<ControlPower>::read(event)?;

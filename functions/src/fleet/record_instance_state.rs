@@ -6,7 +6,7 @@ use domain::{InstanceId, Place};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{InvokeError, World};
+use crate::world::{InvokeError, World};
 
 /// What is read of the notification. Source: EC2 user guide, "State change events".
 #[derive(Deserialize)]

@@ -5,7 +5,8 @@ use app::use_cases::run_operation::run_import;
 use serde_json::Value;
 
 use crate::deadline::Deadline;
-use crate::{InvokeError, World, queue_event};
+use crate::queue_event;
+use crate::world::{InvokeError, World};
 
 pub(crate) async fn run(world: &World, event: Value, deadline: Deadline) -> Result<Value, InvokeError> {
     let ec2 = world.ec2()?;

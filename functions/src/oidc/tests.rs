@@ -1,5 +1,5 @@
 use super::*;
-use crate::SystemClock;
+use crate::system::SystemClock;
 
 fn client(internal: &str, logout_url: Option<&str>) -> OidcClient {
     let config = OidcConfig {
