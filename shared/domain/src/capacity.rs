@@ -172,7 +172,7 @@ pub fn fallback_reason(verb: &str, by: &str, offers: &[(Market, Option<Shortage>
     let (wished, shortage) = offers.first()?;
     let (taken, _) = offers.get(chosen).filter(|_| chosen > 0)?;
     let code = shortage.as_ref().map_or("no capacity", |shortage| shortage.code.as_str());
-    Some(format!("{verb} for {by} as {}, because EC2 has no {} there now ({code}).", words(taken), words(wished)))
+    Some(format!("{verb} for {by} as {}, because EC2 had no {} ({code}).", words(taken), words(wished)))
 }
 
 /// A type and where, for people.

@@ -104,7 +104,7 @@ impl From<Decision> for PowerDecision {
 
 /// A stop is judged on a reading from the deadline, not from minutes before it: it is asked for this
 /// long before, and may be this much older.
-const READ_BEFORE_STOP: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const READ_BEFORE_STOP: SignedDuration = SignedDuration::from_secs(60);
 const READING_SLACK: SignedDuration = SignedDuration::from_secs(90);
 
 /// Whether a worker that runs is to be stopped for being idle. What is not wanted to run, and not running, is no
@@ -213,6 +213,11 @@ fn judge_deadline(
     }
     let reason = format!("{idle}; the idle timeout is {} minutes.", timeout.as_mins());
     decision(Action::Stop, reason, now + policy.check_every, false)
+}
+
+/// CML was read so lately that a stop may be judged on it.
+pub(crate) fn is_close(evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> bool {
+    evidence.read_at.is_some_and(|read_at| read_at + READING_SLACK >= now - policy.check_every)
 }
 
 /// The latest sign of use, and what it was.

@@ -9,7 +9,7 @@ use domain::worker::observe::{Seen, observe_instance};
 use domain::{Actor, InstanceId, SignedDuration, Timestamp};
 
 use super::change::observe;
-use super::control_power::hurry;
+use super::hurry::hurry;
 use super::instance::absence_is_credible;
 use crate::context::Context;
 use crate::error::AppError;

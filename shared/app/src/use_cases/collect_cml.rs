@@ -10,6 +10,7 @@ use futures::StreamExt;
 
 use super::change::{change, observe};
 use super::controller::may_be_asked;
+use super::hurry::make_due;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::message::CollectCml;
@@ -213,8 +214,9 @@ async fn record_service(ctx: &Context, worker: &Worker, service: ServiceStatus) 
     })
     .await?;
     if after.service == ServiceStatus::Available && worker.service != after.service {
-        // It has just become ready: its labs are read and judged at the next tick.
+        // It has just become ready: it and its labs are judged at the next tick.
         ctx.store.save_labs_due(worker.id, ctx.now()).await?;
+        make_due(ctx, worker.id).await?;
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(20);
 pub async fn launch(ctx: &Context, ec2: &dyn Ec2, id: WorkerId, actor: &Actor) -> Result<Asked, AppError> {
     let now = ctx.machine_clock.now();
     let Some(lease) = ctx.store.take_lease("launch", &id.to_string(), ctx.random.next(), now, LEASE).await? else {
-        return Ok(Asked::NotBefore(ctx.now() + LOOK_AGAIN_AFTER, "the call of another delivery of it".into()));
+        return Ok(Asked::NotBefore(ctx.now() + LOOK_AGAIN_AFTER, "its launch, which is being asked of EC2".into()));
     };
     let asked = launch_alone(ctx, ec2, id, actor).await;
     if let Err(error) = ctx.store.give_back(lease).await {

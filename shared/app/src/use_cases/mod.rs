@@ -28,6 +28,7 @@ pub mod endpoint;
 pub mod evidence;
 pub mod finish_login;
 pub mod fleet_summary;
+mod hurry;
 pub mod import_lab;
 pub mod import_workers;
 pub mod instance;

@@ -9,6 +9,7 @@ use domain::{Actor, OperationId, SignedDuration, Timestamp};
 use super::change::change;
 use super::command::send;
 use super::evidence::Failed;
+use super::hurry::make_due;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::Queue;
@@ -105,6 +106,7 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
     let saved = ctx.store.save_operation(&mut operation, due_at, ctx.settings.operation_retention).await?;
     if saved {
         document(ctx, &mut operation, steps).await;
+        judge_anew(ctx, &operation).await;
     }
     if saved && !operation.status.is_final() && Queue::of(&operation.task) != queue {
         send(ctx, &operation).await;
@@ -114,6 +116,15 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
         attempts = operation.attempts, waiting_for = operation.waiting_for, "operation advanced"
     );
     Ok(())
+}
+
+/// What was awaited of a worker has ended: what that means for it is judged at the next tick, not minutes later.
+async fn judge_anew(ctx: &Context, operation: &Operation) {
+    let moves = operation.task.fulfils_wish() || matches!(operation.task, Task::RetireWorker(_));
+    let Some(id) = operation.target.filter(|_| moves && operation.status.is_final()) else { return };
+    if let Err(error) = make_due(ctx, id).await {
+        tracing::warn!(worker_id = %id, %error, "it is judged when it is due");
+    }
 }
 
 /// Keeps evidence of a failure, and points to it. Should that be cut off, the operation has ended all the same, and

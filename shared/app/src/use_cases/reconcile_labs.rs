@@ -118,7 +118,7 @@ async fn judge(
 ) -> Result<Timestamp, AppError> {
     let now = ctx.now();
     let evidence = look(ctx, worker, listing, &mut stored, turn).await?;
-    let found = drift(&stored.wish, &evidence, now);
+    let found = drift(&stored.wish, &evidence, &stored.record, now);
     stored.record = stored.record.clone().drifted(found.into_iter().collect());
     let mut decision = decide(Some(&stored.wish), &evidence, &stored.record, policy, now);
     match decision.action {

@@ -5,7 +5,7 @@ use domain::{Actor, InstanceId, Place};
 
 use super::change::observe;
 use super::command::send;
-use super::control_power::hurry;
+use super::hurry::hurry;
 use super::instance::look;
 use crate::context::Context;
 use crate::error::AppError;

@@ -97,7 +97,7 @@ fn the_reason_names_what_was_taken_what_was_wished_for_and_ec2s_code() {
     assert_eq!(fallback_reason("Launched", "alice", &offers, 0), None);
     assert_eq!(
         fallback_reason("Launched", "alice", &offers, 2).unwrap(),
-        "Launched for alice as c5.metal in subnet-a, because EC2 has no m5zn.metal in subnet-a there now \
+        "Launched for alice as c5.metal in subnet-a, because EC2 had no m5zn.metal in subnet-a \
          (InsufficientInstanceCapacity)."
     );
 }

@@ -71,9 +71,10 @@ pub enum Task {
 pub struct FleetTask {
     /// Workers made due so far.
     pub reached: u32,
-    /// Where the list of workers goes on; null at its beginning and at its end.
+    /// Where the list of workers goes on, of those to be made due and then of those to be seen judged; null at its
+    /// beginning and at its end.
     pub after: Option<String>,
-    /// The end of the list was reached.
+    /// All of them were made due.
     pub all_reached: bool,
 }
 

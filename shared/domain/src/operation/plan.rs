@@ -157,6 +157,9 @@ fn stop(worker: &Worker, seen: Seen<'_>) -> Step {
         InstanceState::Running => Step::Act(Call::Stop),
         InstanceState::Stopping => Step::Wait("the instance to be stopped".into()),
         InstanceState::Pending => Step::Wait("the instance to run before it can be stopped".into()),
+        InstanceState::Terminated if worker.status == WorkerStatus::Failed => {
+            Step::Done(Some("It has no instance that could run.".into()))
+        }
         InstanceState::ShuttingDown | InstanceState::Terminated => gone(instance),
         InstanceState::Unknown => Step::Wait("EC2 to report a state this version knows".into()),
     }

@@ -104,12 +104,20 @@ pub struct LabEvidence {
     pub operation_under_way: bool,
 }
 
-/// What somebody did to the lab in CML, against the wish, while its worker ran.
+/// What somebody did to the lab in CML, against the wish, while its worker ran. What is `known` of that for this wish
+/// stands until the lab is as wished: neither a start of its worker nor what is not shown for a while is the answer.
 #[must_use]
-pub fn drift(wish: &LabWish, evidence: &LabEvidence, now: Timestamp) -> Option<Drift> {
-    let LabSight::Shown(state) = &evidence.sight else { return None };
-    if wish.desired.is_reached(state) != Some(false) || evidence.operation_under_way {
-        return None;
+pub fn drift(wish: &LabWish, evidence: &LabEvidence, known: &ReconcileRecord, now: Timestamp) -> Option<Drift> {
+    let known = known.drift.iter().find(|one| is_of_labs(one.kind) && one.since >= wish.wished_at);
+    let state = match &evidence.sight {
+        LabSight::Shown(state) => state,
+        LabSight::NotShown => return known.cloned(),
+        LabSight::Gone => return None,
+    };
+    match wish.desired.is_reached(state) {
+        Some(true) => return None,
+        Some(false) if known.is_none() && !evidence.operation_under_way => {}
+        Some(false) | None => return known.cloned(),
     }
     let as_wished_at = evidence.as_wished_at.filter(|at| *at >= wish.wished_at)?;
     // It was stopped with its machine, by nobody. Where that is not known, it may have been a person.

@@ -97,7 +97,11 @@ impl ReconcileRecord {
         self.counted = Some(operation.id);
         match (&operation.error, operation.finished_at) {
             _ if operation.status == OperationStatus::Succeeded => self.last_failure = None,
-            (Some(error), Some(at)) if !matches!(error.code.as_str(), "superseded" | "safe_mode" | "worker_ending") => {
+            // Nothing was done, so no effect is awaited.
+            (Some(error), _) if error.code == "safe_mode" => {
+                self.last_action = self.last_action.filter(|last| last.operation != Some(operation.id));
+            }
+            (Some(error), Some(at)) if !matches!(error.code.as_str(), "superseded" | "worker_ending") => {
                 self.last_failure = Some(Failure { code: error.code.clone(), message: error.message.clone(), at });
             }
             _ => {}

@@ -143,3 +143,12 @@ fn ids_of_operations_follow_their_time() {
     assert!(earlier < operation(Task::StopWorker, 2).id);
     assert_ne!(WorkerId::new(at(0), 1), WorkerId::new(at(0), 2));
 }
+
+#[test]
+fn what_a_brake_held_is_not_awaited() {
+    let held = ended("safe_mode", 5);
+    let record = ReconcileRecord::default().asked(&held);
+    assert!(record.last_action.is_some());
+    let record = record.outcome(&held);
+    assert_eq!((record.last_action, record.last_failure), (None, None));
+}

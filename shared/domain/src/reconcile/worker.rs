@@ -77,10 +77,13 @@ impl Case<'_> {
                     Action::Relaunch,
                     &format!("It was lost to its host, and what was on it with it. {}", self.ec2_says()),
                 ),
-                Some(_) => self.give_up(&format!(
-                    "EC2 ended the instance for what it was launched with. {} Mend that and start it again.",
-                    self.ec2_says()
-                )),
+                Some(_) => {
+                    let reason = format!(
+                        "EC2 ended the instance for what it was launched with. {} Mend that and start it again.",
+                        self.ec2_says()
+                    );
+                    self.decision(Action::Ask, reason, None, self.now + self.policy.check_settled_every)
+                }
                 None => self.attempt(Action::Launch, "It is wanted running, and its launch failed."),
             },
             WorkerStatus::Terminated if worker.is_wanted_back() => {
@@ -220,7 +223,15 @@ impl Case<'_> {
         let nodes = self.evidence.running_nodes.filter(|_| self.evidence.read_at.is_some_and(|at| at >= fresh));
         match (self.evidence.work.under_way, nodes) {
             (Some(kind), _) => self.wait(format!("{started}, and is in use: {kind} is under way.")),
-            (None, Some(0)) => self.attempt(Action::Stop, &format!("{started}, and was left so for {}.", self.hold())),
+            (None, Some(0)) => {
+                let why = format!("{started}, and was left so for {}.", self.hold());
+                if power::is_close(self.evidence, self.policies.power, self.now) {
+                    return self.attempt(Action::Stop, &why);
+                }
+                let reason = format!("{why} CML is read once more before it is stopped.");
+                let again = self.now + power::READ_BEFORE_STOP;
+                PowerDecision { read_first: true, ..self.wait_for(reason, (Action::Stop, again)) }
+            }
             (None, Some(nodes)) => self.wait(format!("{started}, and is in use: nodes that run: {nodes}.")),
             (None, None) => self.wait(format!(
                 "{started}, and was left so for {}. CML does not tell whether it is in use, so it is left until it \

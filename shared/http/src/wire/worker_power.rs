@@ -1,6 +1,7 @@
 //! Why a worker is up, and what happens next.
 
 use app::use_cases::read_workers::WorkerDetails;
+use domain::Timestamp;
 use domain::decision::Action;
 use domain::drift::Drift;
 use domain::power::PowerDecision;
@@ -106,7 +107,7 @@ pub struct WorkerPower {
     /// When CML was last read in full.
     pub last_read_at: Option<String>,
     /// The last decision: `none`, `wait`, `launch`, `start`, `stop`, `terminate`, `relaunch`, `ask`, `forget`,
-    /// `investigate` or `give_up`.
+    /// `investigate` or `give_up`; null until it is judged for the wish that holds.
     pub decision: Option<&'static str>,
     /// Why it was decided so.
     pub decision_reason: Option<String>,
@@ -142,6 +143,28 @@ impl From<&Worker> for IdlePolicyView {
     }
 }
 
+/// The standing decision, if it is about the wish that holds.
+fn standing(details: &WorkerDetails) -> Option<&(Timestamp, PowerDecision)> {
+    let decided = details.power.as_ref()?.decided.as_ref()?;
+    (decided.0 >= details.worker.wish.at).then_some(decided)
+}
+
+/// Why it was decided so, or that it is not decided yet.
+fn reason(details: &WorkerDetails) -> Option<String> {
+    let worker = &details.worker;
+    let decided = details.power.as_ref()?.decided.as_ref()?;
+    Some(standing(details).map_or_else(
+        || {
+            format!(
+                "It is wanted {} since {}, and is to be judged for that.",
+                worker.desired.name(),
+                time(worker.wish.at)
+            )
+        },
+        |_| decided.1.reason.clone(),
+    ))
+}
+
 /// What comes next by the standing decision, if anything is coming.
 fn next_action(decision: Option<&PowerDecision>) -> Option<&'static str> {
     decision.and_then(|decision| decision.next_action).map(Action::name)
@@ -173,7 +196,7 @@ impl From<&Condition> for ConditionView {
 
 impl From<&WorkerDetails> for PowerView {
     fn from(details: &WorkerDetails) -> Self {
-        let decision = details.power.as_ref().and_then(|due| due.decided.as_ref()).map(|(_, decision)| decision);
+        let decision = standing(details).map(|(_, decision)| decision);
         Self {
             state_reason: details.worker.state_reason.clone(),
             idle_since: maybe_time(decision.and_then(|d| d.idle_since)),
@@ -187,7 +210,7 @@ impl From<&WorkerDetails> for PowerView {
 impl From<&WorkerDetails> for WorkerPower {
     fn from(details: &WorkerDetails) -> Self {
         let WorkerDetails { worker, telemetry, power, .. } = details;
-        let decided = power.as_ref().and_then(|due| due.decided.as_ref());
+        let decided = standing(details);
         let decision = decided.map(|(_, decision)| decision);
         let record = power.as_ref().map(|due| due.record.clone()).unwrap_or_default();
         Self {
@@ -202,7 +225,7 @@ impl From<&WorkerDetails> for WorkerPower {
             running_nodes: telemetry.cml.cml.running_nodes,
             last_read_at: maybe_time(telemetry.cml.read_at),
             decision: decision.map(|d| d.action.name()),
-            decision_reason: decision.map(|d| d.reason.clone()),
+            decision_reason: reason(details),
             decided_at: maybe_time(decided.map(|(at, _)| *at)),
             next_action: next_action(decision),
             next_action_at: maybe_time(decision.and_then(|d| d.next_action_at)),

@@ -99,7 +99,7 @@ async fn a_worker_that_is_gone_can_be_read_and_not_changed() {
         }
     }
     told.dedup();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(told.join("\n"), @"
     The worker is terminated; it cannot be changed.
     The worker is terminated; it cannot be terminated.
     The worker is terminated; it cannot be started.

@@ -47,7 +47,7 @@ async fn a_launch_takes_the_next_type_at_once_and_says_so_in_the_reason_and_in_a
     assert_eq!((runs_on(&worker), worker.spec.instance_type.as_str(), worker.given_type()), (OTHER, WISHED, OTHER));
     assert_eq!(
         worker.state_reason,
-        "Launched for alice as c5.metal in us-east-1, because EC2 has no m5zn.metal in us-east-1 there now \
+        "Launched for alice as c5.metal in us-east-1, because EC2 had no m5zn.metal in us-east-1 \
          (InsufficientInstanceCapacity)."
     );
     // Another token: EC2 binds one to the parameters it came with.
@@ -137,7 +137,7 @@ async fn a_stopped_worker_gets_the_next_type_before_its_start_and_keeps_it() {
     assert_eq!(
         worker.state_reason,
         format!(
-            "Started for alice as c5.metal in {zone}, because EC2 has no m5zn.metal in {zone} there now \
+            "Started for alice as c5.metal in {zone}, because EC2 had no m5zn.metal in {zone} \
              (InsufficientInstanceCapacity)."
         )
     );

@@ -7,7 +7,7 @@ use domain::decision::Action;
 use domain::power::PowerDecision;
 use domain::reconcile::ReconcileRecord;
 use domain::reconcile::worker::{MANAGED_TAG_LOST, is_unmanaged};
-use domain::worker::Worker;
+use domain::worker::{Worker, WorkerStatus};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -22,7 +22,9 @@ pub(super) async fn explain(
     tags: Option<&BTreeMap<String, String>>,
     now: Timestamp,
 ) -> Result<PowerDecision, AppError> {
-    let lost = if decision.action == Action::Relaunch { what_is_lost(ctx, worker).await? } else { None };
+    // Lost, whether it is launched again by itself or by a person.
+    let is_lost = decision.action == Action::Relaunch || worker.status == WorkerStatus::Failed;
+    let lost = if is_lost { what_is_lost(ctx, worker).await? } else { None };
     let unmanaged = tags.is_some_and(|tags| is_unmanaged(record, tags, now));
     let more = lost.as_deref().into_iter().chain(unmanaged.then_some(MANAGED_TAG_LOST));
     let reason = more.fold(decision.reason, |reason, more| format!("{reason} {more}"));

@@ -10,7 +10,7 @@ mod tags;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::decision::Action;
+use domain::decision::{Action, Decision};
 use domain::drift::DriftKind;
 use domain::instance::{InstanceObservation, InstanceState};
 use domain::power::{Evidence, PowerDecision};
@@ -24,7 +24,6 @@ use self::act::{Acted, act};
 use self::explain::explain;
 use super::change::{change, observe};
 use super::controller::awaits_first_contact;
-use super::dispatch_power::power_message;
 use super::evidence::{Ec2Ports, Failed, keep_console_output, kept};
 use super::instance::{absence_is_credible, look};
 use super::lab_wishes::forget_worker;
@@ -45,6 +44,8 @@ struct PlaceSeen {
     credible: bool,
 }
 
+/// How long a worker that is due may not be judged, before that is said instead of what was decided before.
+const UNJUDGED_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// How soon a worker is judged again that could not be judged.
 const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
@@ -90,25 +91,6 @@ impl<'a> Judgement<'a> {
     }
 }
 
-/// Makes a worker's power due now and sends it to be judged.
-///
-/// # Errors
-/// The table failed. A send that fails is only noted: the tick sends it.
-pub(super) async fn hurry(ctx: &Context, id: WorkerId) -> Result<(), AppError> {
-    let now = ctx.now();
-    let due = PowerDue::hurried(id, ctx.store.power(id).await?, now);
-    ctx.store.save_power(&due).await?;
-    if due.due_at > now {
-        // Judged in this very moment: a message sent now would come too early, and be dropped when it is sent again.
-        return Ok(());
-    }
-    let message = power_message(id, due.due_at);
-    if let Err(error) = ctx.queues.send(Queue::Power, vec![message]).await {
-        tracing::warn!(worker_id = %id, %error, "power not sent; the next tick sends it");
-    }
-    Ok(())
-}
-
 /// One `DescribeInstances` a place, however many workers, all places at the same time.
 async fn look_by_place<'a>(ec2: &dyn Ec2, now: Timestamp, workers: impl Iterator<Item = &'a Worker>) -> SeenByPlace {
     let mut ids: BTreeMap<Place, Vec<InstanceId>> = BTreeMap::new();
@@ -138,13 +120,30 @@ async fn control_or_defer(
     due: &PowerDue,
     seen: &SeenByPlace,
 ) -> Result<(), AppError> {
+    let (id, as_wished) = (worker.id, worker.is_as_wished());
     // On the heap: it has many ways to go, and is large.
     let result = Box::pin(control_one(ctx, ports, worker, due, seen)).await;
-    if result.is_err() {
-        let later = PowerDue { version: due.version + 1, due_at: ctx.now() + JUDGE_AGAIN_AFTER, ..due.clone() };
-        ctx.store.save_power(&later).await?;
+    if let Err(error) = &result {
+        let now = ctx.now();
+        let unjudged = unjudged(ctx, due, error, now);
+        if let Some((_, decision)) = &unjudged {
+            let decision = decision.action.name().into();
+            count(ctx, id, Counted { decision, in_need: !as_wished, error: true, acted: None }).await;
+        }
+        let decided = unjudged.or_else(|| due.decided.clone());
+        let due_at = now + JUDGE_AGAIN_AFTER;
+        ctx.store.save_power(&PowerDue { version: due.version + 1, due_at, decided, ..due.clone() }).await?;
     }
     result
+}
+
+/// What is said of a worker that should have been judged long ago, instead of what was decided then.
+fn unjudged(ctx: &Context, due: &PowerDue, error: &AppError, now: Timestamp) -> Option<(Timestamp, PowerDecision)> {
+    let long = ctx.settings.reconcile.check_settled_every + UNJUDGED_FOR;
+    due.decided.as_ref().filter(|(at, _)| now >= *at + long)?;
+    let reason = format!("It could not be judged for {} minutes: {error}. It is tried every minute.", long.as_mins());
+    let next_check_at = now + JUDGE_AGAIN_AFTER;
+    Some((now, Decision { action: Action::Investigate, reason, next: None, next_check_at }.into()))
 }
 
 async fn control_one(
@@ -207,13 +206,7 @@ async fn control_one(
         worker_id = %worker.id, action = decision.action.name(), reason = decision.reason,
         running_nodes = known.evidence.running_nodes, attempts = record.attempts, "power judged"
     );
-    let counted = Counted {
-        decision: decision.action.name().into(),
-        in_need: !worker.is_as_wished(),
-        error: decision.action == Action::GiveUp || record.last_failure.is_some(),
-        acted,
-    };
-    count(ctx, worker.id, counted).await;
+    count(ctx, worker.id, counted(&worker, &decision, &record, acted)).await;
     document(ctx, ports, &worker, &due.record, &record).await;
     Ok(())
 }
@@ -230,6 +223,19 @@ async fn document(
     let Some(drift) = record.drift_of(DriftKind::HostFailure).filter(|_| !known) else { return };
     let failed = Failed::by_drift(worker.id, drift);
     kept(worker.id, keep_console_output(ctx, ports, worker, &failed).await);
+}
+
+/// What a judgement adds to the numbers.
+fn counted(
+    worker: &Worker,
+    decision: &PowerDecision,
+    record: &ReconcileRecord,
+    acted: Option<(String, Timestamp)>,
+) -> Counted {
+    // What has no instance, and is not wanted running, is as wished as it can be.
+    let in_need = !worker.is_as_wished() && decision.action != Action::None;
+    let error = decision.action == Action::GiveUp || (in_need && record.last_failure.is_some());
+    Counted { decision: decision.action.name().into(), in_need, error, acted }
 }
 
 /// Counting is for people who look at numbers: no judgement fails for it, and the next one counts anew.

@@ -1,6 +1,9 @@
 //! Judge now: make due what is judged, and see it judged.
 
+use std::collections::BTreeSet;
+
 use domain::WorkerId;
+use domain::decision::Action;
 use domain::operation::{FleetTask, Operation, OperationResult, Task};
 use domain::worker::{Worker, WorkerStatus};
 use futures::{StreamExt, TryStreamExt};
@@ -20,6 +23,8 @@ const PAGE: u32 = 200;
 const PAGES_PER_RUN: usize = 10;
 /// Writes at the same time.
 const WRITES: usize = 10;
+/// Workers that are named of those that are waited for.
+const NAMED_MAX: usize = 3;
 
 pub(super) async fn worker(ctx: &Context, operation: &Operation, id: WorkerId) -> Result<Progress, AppError> {
     let worker = ctx.store.worker(id).await?;
@@ -30,17 +35,25 @@ pub(super) async fn worker(ctx: &Context, operation: &Operation, id: WorkerId) -
     if worker.is_over() {
         return done(format!("It is {}, and judged no more.", worker.status.name()));
     }
-    if let Some(PowerDue { decided: Some((at, decision)), .. }) = ctx.store.power(id).await?
-        && at >= operation.requested_at
+    let standing = ctx.store.power(id).await?.and_then(|due| due.decided);
+    if let Some((at, decision)) = &standing
+        && *at >= operation.requested_at
     {
         return done(format!("Judged: {}. {}", decision.action.name(), decision.reason));
     }
+    // Why it could not be judged is what stands where that goes on.
+    let stuck = standing.filter(|(_, decision)| decision.action == Action::Investigate);
+    let why = stuck.map(|(_, decision)| format!(" ({})", decision.reason)).unwrap_or_default();
     make_due(ctx, &[worker]).await?;
-    Ok(Progress::waiting(ctx, "it to be judged"))
+    Ok(Progress::waiting(ctx, format!("it to be judged{why}")))
 }
 
 pub(super) async fn fleet(ctx: &Context, operation: &mut Operation, mut run: FleetTask) -> Result<Progress, AppError> {
     if run.all_reached {
+        if let Some(waits_for) = unjudged(ctx, operation, &mut run).await? {
+            operation.task = Task::ReconcileFleet(run);
+            return Ok(Progress::waiting(ctx, waits_for));
+        }
         let counts = ctx.store.reconciliation_counts().await?.workers;
         let detail = format!(
             "Of {} workers {} are not as they are wished, and {} were given up or failed last.",
@@ -51,7 +64,7 @@ pub(super) async fn fleet(ctx: &Context, operation: &mut Operation, mut run: Fle
     }
     for _ in 0..PAGES_PER_RUN {
         let page = ctx.store.list_workers(None, PAGE, run.after.take()).await?;
-        let live: Vec<Worker> = page.items.into_iter().filter(Worker::is_live).collect();
+        let live: Vec<Worker> = page.items.into_iter().filter(|worker| !worker.is_over()).collect();
         make_due(ctx, &live).await?;
         run.reached += u32::try_from(live.len()).unwrap_or(u32::MAX);
         run.after = page.next;
@@ -64,6 +77,28 @@ pub(super) async fn fleet(ctx: &Context, operation: &mut Operation, mut run: Fle
     let waits_for = if run.all_reached { "what is due to be judged" } else { "its turn with the rest of the fleet" };
     operation.task = Task::ReconcileFleet(run);
     Ok(Progress::waiting(ctx, waits_for))
+}
+
+/// What the run waits for still: workers that were not judged since it was asked for. It goes on from the first page
+/// that has some.
+async fn unjudged(ctx: &Context, operation: &Operation, run: &mut FleetTask) -> Result<Option<String>, AppError> {
+    for _ in 0..PAGES_PER_RUN {
+        let page = ctx.store.list_workers(None, PAGE, run.after.clone()).await?;
+        let live: Vec<WorkerId> = page.items.iter().filter(|one| !one.is_over()).map(|one| one.id).collect();
+        let judged = |due: &PowerDue| due.decided.as_ref().is_some_and(|(at, _)| *at >= operation.requested_at);
+        let judged: BTreeSet<WorkerId> =
+            ctx.store.powers(&live).await?.iter().filter(|due| judged(due)).map(|due| due.worker_id).collect();
+        let open: Vec<String> = live.iter().filter(|id| !judged.contains(id)).map(ToString::to_string).collect();
+        if !open.is_empty() {
+            let more = if open.len() > NAMED_MAX { ", and others" } else { "" };
+            return Ok(Some(format!("{}{more} to be judged", open[..open.len().min(NAMED_MAX)].join(", "))));
+        }
+        run.after = page.next;
+        if run.after.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(Some("the rest of the fleet to be judged".into()))
 }
 
 /// Makes workers due now and sends them to be judged, with their labs where they run. What is due already is only

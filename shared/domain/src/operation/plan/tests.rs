@@ -109,8 +109,7 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       stopping -> wait for the instance to be stopped
       stopped -> done
       unknown -> wait for EC2 to report a state this version knows
-      lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
-      lost and forgotten, launch failed -> done: It has no instance that could run.
+      lost to its host, lost and forgotten, launch failed -> done: It has no instance that could run.
       launch open, absent, imported and absent -> wait for EC2 to list the instance again
       never launched -> done: It was never launched.
       absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.
@@ -121,8 +120,7 @@ fn every_task_has_a_step_whatever_ec2_shows_and_whatever_is_wanted_by_now() {
       stopping -> wait for the instance to be stopped
       stopped -> done
       unknown -> wait for EC2 to report a state this version knows
-      lost to its host -> fail instance_terminated: Instance i-00000000000000001 was lost to its host: Internal error on launch
-      lost and forgotten, launch failed -> done: It has no instance that could run.
+      lost to its host, lost and forgotten, launch failed -> done: It has no instance that could run.
       launch open, absent, imported and absent -> wait for EC2 to list the instance again
       never launched -> done: It was never launched.
       absent twice, absent twice, and wished for since -> fail instance_terminated: The instance is gone: EC2 gives no reason.

@@ -25,7 +25,8 @@ fn shown(state: &str) -> LabEvidence {
 
 /// The record with the drift there is, as whoever judges keeps it.
 fn noting(record: ReconcileRecord, wish: &LabWish, evidence: &LabEvidence, now: Timestamp) -> ReconcileRecord {
-    record.drifted(drift(wish, evidence, now).into_iter().collect())
+    let found = drift(wish, evidence, &record, now);
+    record.drifted(found.into_iter().collect())
 }
 
 fn judge(wish: &LabWish, evidence: &LabEvidence, record: &ReconcileRecord, minutes: i64) -> Decision {
@@ -64,7 +65,7 @@ fn each_wish_and_each_state_give_an_action_and_a_reason() {
 fn what_its_worker_stopped_with_is_started_again_and_what_a_person_stopped_is_respected() {
     let wish = wish(DesiredLab::Started);
     let restarted = LabEvidence { as_wished_at: Some(at(30)), worker_started_at: Some(at(90)), ..shown("STOPPED") };
-    assert_eq!(drift(&wish, &restarted, at(100)), None);
+    assert_eq!(drift(&wish, &restarted, &ReconcileRecord::default(), at(100)), None);
     let decision = judge(&wish, &restarted, &ReconcileRecord::default(), 100);
     assert_eq!(decision.action, Action::Start);
     assert!(decision.reason.contains("Its worker was started at 2026-03-02 10:30 UTC"), "{}", decision.reason);
@@ -76,7 +77,7 @@ fn what_its_worker_stopped_with_is_started_again_and_what_a_person_stopped_is_re
     assert_eq!((decision.action, decision.next), (Action::Wait, Some((Action::Start, respected_until))));
     // Since when an imported worker runs may not be known.
     let unknown = LabEvidence { worker_started_at: None, ..by_hand.clone() };
-    assert!(drift(&wish, &unknown, at(100)).is_some());
+    assert!(drift(&wish, &unknown, &ReconcileRecord::default(), at(100)).is_some());
     // The time is the first at which it was seen so, however often it is judged.
     let later = noting(record, &wish, &by_hand, at(500));
     assert_eq!(judge(&wish, &by_hand, &later, 100 + 12 * 60 - 1).action, Action::Wait);
@@ -161,4 +162,27 @@ proptest! {
             prop_assert!(!again.action.acts(), "{again:?}");
         }
     }
+}
+
+#[test]
+fn what_somebody_did_in_cml_is_respected_through_a_start_of_the_worker_and_what_is_not_shown() {
+    let wish = wish(DesiredLab::Started);
+    let stopped = LabEvidence { as_wished_at: Some(at(10)), ..shown("STOPPED") };
+    let record = noting(ReconcileRecord::default(), &wish, &stopped, at(20));
+    let since = record.drift[0].since;
+    let restarted = LabEvidence { worker_started_at: Some(at(30)), ..stopped.clone() };
+    let unseen = LabEvidence { sight: LabSight::NotShown, ..stopped.clone() };
+    let busy = LabEvidence { operation_under_way: true, ..stopped.clone() };
+    for (name, evidence) in [("restarted", &restarted), ("not shown", &unseen), ("saved", &busy)] {
+        let later = noting(record.clone(), &wish, evidence, at(40));
+        assert_eq!(later.drift.first().map(|drift| drift.since), Some(since), "{name}");
+        let decision = judge(&wish, &stopped, &later, 60);
+        let hold_over = since + ReconcilePolicy::labs().manual_change_hold;
+        assert_eq!((decision.action, decision.next), (Action::Wait, Some((Action::Start, hold_over))), "{name}");
+    }
+    assert_eq!(judge(&wish, &restarted, &record, 60).action, Action::Wait);
+    // It is over when the lab is as wished, or when somebody wishes anew.
+    assert_eq!(drift(&wish, &shown("STARTED"), &record, at(40)), None);
+    let anew = LabWish { wished_at: at(35), ..wish };
+    assert_eq!(drift(&anew, &restarted, &record, at(40)), None);
 }

@@ -15,7 +15,9 @@ pub fn drift(worker: &Worker, tags: Option<&BTreeMap<String, String>>, now: Time
     if worker.status.is_final() && worker.desired == DesiredState::Terminated {
         return found;
     }
-    if let Some(departure) = worker.departure {
+    // Lost, and not wanted running: there is nothing to bring back.
+    let settled = worker.status == WorkerStatus::Failed && worker.desired == DesiredState::Stopped;
+    if let Some(departure) = worker.departure.filter(|_| !settled) {
         let (was, is) = (worker.desired.name().to_owned(), worker.status.name().to_owned());
         found.push(Drift { kind: departure.kind, was, is, since: departure.at });
     }

@@ -86,7 +86,7 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       stopped by hand -> wait [then start at 2026-09-22 02:18 UTC]: It was stopped outside CML Cloud Manager at 2026-09-21 14:18 UTC, and is left so until 2026-09-22 02:18 UTC, or until somebody starts it.
       taken down by its host -> start: Its host took it down.
       lost to its host -> relaunch: It was lost to its host, and what was on it with it.
-      ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with. Mend that and start it again.
+      ended for what it was launched with -> ask: EC2 ended the instance for what it was launched with. Mend that and start it again.
       terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
       gone from EC2 -> ask: EC2 has its instance no more, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted running, with an operation under way
@@ -106,7 +106,7 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       stopped by hand -> start: It was stopped outside CML Cloud Manager at 2026-09-21 14:18 UTC, and was left so for 12 hours.
       taken down by its host -> start: Its host took it down.
       lost to its host -> relaunch: It was lost to its host, and what was on it with it.
-      ended for what it was launched with -> give_up: EC2 ended the instance for what it was launched with. Mend that and start it again.
+      ended for what it was launched with -> ask: EC2 ended the instance for what it was launched with. Mend that and start it again.
       terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
       gone from EC2 -> ask: EC2 has its instance no more, with all that was on it, though it is wanted running. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted stopped, ten minutes later
@@ -120,7 +120,7 @@ fn every_wish_and_every_state_give_an_action_with_its_reason() {
       failed, lost to its host, ended for what it was launched with -> none: It has no instance, and is launched when it is started. Created by ada.
       unknown -> wait: EC2 reports a state that this version does not know; nothing is done about it.
       never launched -> none: It was never launched, and is not wanted running.
-      started by hand -> wait [then stop at 2026-09-21 15:13 UTC]: It was started outside CML Cloud Manager at 2026-09-21 14:18 UTC, and is left so until 2026-09-22 02:18 UTC. No lab runs and nobody has used it since 2026-09-21 14:13 UTC (its start). It is stopped at 2026-09-21 15:13 UTC if that stays so.
+      started by hand -> wait [then stop at 2026-09-21 15:13 UTC]: It was started outside CML Cloud Manager at 2026-09-21 14:18 UTC. No lab runs and nobody has used it since 2026-09-21 14:13 UTC (its start). It is stopped at 2026-09-21 15:13 UTC if that stays so.
       terminated by hand -> ask: It was terminated outside CML Cloud Manager, with all that was on it, though it is wanted stopped. It is not replaced by an empty one unasked: start it to launch a new one, or delete it.
     wanted stopped, with an operation under way
       pending, provisioning, running, stopping, starting, terminating, terminated, failed, unknown, never launched, launch open, stopping by hand, lost to its host, ended for what it was launched with, started by hand, terminated by hand, gone from EC2 -> wait: An operation on it is under way. Created by ada.
