@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::evidence::{Cause, Evidence};
-use domain::operation::{Operation, OperationResult, Task};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
 use domain::worker::{Command, command::command};
 use domain::{Actor, OperationId, SignedDuration, Timestamp};
 
@@ -173,8 +173,10 @@ async fn tell_worker(ctx: &Context, operation: &Operation) -> Result<(), AppErro
         _ => return Ok(()),
     };
     let (Some(id), Some(error)) = (operation.target, &operation.error) else { return Ok(()) };
-    // Superseded: somebody wants otherwise by now, and the reason of that stands.
-    if error.code == "superseded" {
+    // Superseded: somebody wants otherwise by now, and the reason of that stands. A safe end that a brake held has
+    // changed nothing, and no wish.
+    let held = matches!(operation.task, Task::RetireWorker(_)) && error.code == SAFE_MODE;
+    if error.code == "superseded" || held {
         return Ok(());
     }
     let reason = format!("{verb} it failed, asked by {}: {}: {}", operation.requested_by, error.code, error.message);

@@ -17,6 +17,9 @@ use crate::evidence::EvidencePointer;
 use crate::id::{BackupId, LabId, OperationId, Place, WorkerId};
 use jiff::{SignedDuration, Timestamp};
 
+/// The code of what `SAFE_MODE` held: nothing was done.
+pub const SAFE_MODE: &str = "safe_mode";
+
 /// What is to be done, with everything the doing needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {

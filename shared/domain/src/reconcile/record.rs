@@ -6,7 +6,7 @@ use crate::decision::Action;
 use crate::drift::{Drift, DriftKind};
 use crate::id::OperationId;
 use crate::operation::retry::ErrorClass;
-use crate::operation::{Operation, OperationStatus, Task};
+use crate::operation::{Operation, OperationStatus, SAFE_MODE, Task};
 use jiff::Timestamp;
 
 /// What was done last.
@@ -98,7 +98,7 @@ impl ReconcileRecord {
         match (&operation.error, operation.finished_at) {
             _ if operation.status == OperationStatus::Succeeded => self.last_failure = None,
             // Nothing was done, so no effect is awaited.
-            (Some(error), _) if error.code == "safe_mode" => {
+            (Some(error), _) if error.code == SAFE_MODE => {
                 self.last_action = self.last_action.filter(|last| last.operation != Some(operation.id));
             }
             (Some(error), Some(at)) if !matches!(error.code.as_str(), "superseded" | "worker_ending") => {

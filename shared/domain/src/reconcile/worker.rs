@@ -43,7 +43,15 @@ pub fn decide(
     // What EC2 did not list is looked at again as soon as a second empty answer counts.
     let again = worker.missing_since.map(|since| since + MISSING_AGAIN_AFTER).filter(|at| *at > now);
     let next_check_at = again.map_or(judged.next_check_at, |at| judged.next_check_at.min(at));
-    PowerDecision { next_check_at, ..judged }
+    let reason = match worker.missing_since.filter(|_| worker.has_instance()) {
+        Some(since) => format!(
+            "{} EC2 did not list its instance at {}, which is believed when it does not twice.",
+            judged.reason,
+            minute(since)
+        ),
+        None => judged.reason,
+    };
+    PowerDecision { next_check_at, reason, ..judged }
 }
 
 struct Case<'a> {

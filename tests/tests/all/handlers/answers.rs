@@ -1,6 +1,7 @@
 //! Whole answers, as callers read them. Time stands still and ids are given, so nothing needs to be masked.
 
 use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::json;
 
 use super::test_api::TestApi;
 use super::world::{OPERATION, WORKER};
@@ -179,6 +180,24 @@ async fn a_workers_conditions() {
       }
     ]
     "#);
+}
+
+#[tokio::test]
+async fn what_was_decided_for_the_wish_before_is_not_told_of_the_new_one() {
+    let api = TestApi::new().await;
+    let path = format!("/api/workers/{WORKER}/power");
+    let before = api.get(&path).as_user().await.json();
+    assert!(before["decision"].is_string() && before["next_action"].is_string(), "{before}");
+    let wish = format!("/api/workers/{WORKER}/desired-state");
+    let asked = api.put(&wish).json(&json!({ "desired_state": "stopped" })).as_manager().await;
+    assert_eq!(asked.status, 202, "{asked:?}");
+    let after = api.get(&path).as_user().await.json();
+    assert_eq!((&after["decision"], &after["next_action_at"]), (&json!(null), &json!(null)), "{after}");
+    let reason = after["decision_reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("It is wanted stopped since ") && reason.ends_with("to be judged for that."),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use app::AppError;
 use app::store::Counts;
 use app::use_cases::reconcile_commands::{reconcile_fleet, reconcile_worker, reconciliation_stats, set_desired_state};
-use app::use_cases::worker_commands::terminate_worker;
+use app::use_cases::worker_commands::{stop_worker, terminate_worker};
 use domain::operation::OperationStatus;
 use domain::worker::{DesiredState, Worker, WorkerStatus};
 use domain::{Sight, WorkerId};
@@ -133,4 +133,54 @@ async fn a_worker_is_judged_on_demand_and_the_operation_says_what_came_of_it() {
     assert!(matches!(again, Err(AppError::TooSoon { .. })), "{again:?}");
     let detail = world.succeeded(operation.id).await.result.unwrap().detail.unwrap();
     assert!(detail.starts_with("Judged: wait. "), "{detail}");
+}
+
+#[tokio::test]
+async fn a_worker_that_ec2_does_not_show_us_says_so_and_a_run_over_the_fleet_waits_for_it() {
+    let world = World::new();
+    let id = world.ready_worker("one").await;
+    world.fault("DescribeInstances", "UnauthorizedOperation", 100_000);
+    world.ticks(30).await;
+    let reason = world.power_reason(id).await;
+    assert!(reason.contains("could not be judged") && reason.contains("UnauthorizedOperation"), "{reason}");
+    let counts = world.counts().await;
+    assert_eq!((without_zeroes(&counts.decisions), counts.errors), (BTreeMap::from([("investigate".into(), 1)]), 1));
+    let judged = reconcile_worker(&world.ctx, &asked(), id).await.unwrap();
+    let run = reconcile_fleet(&world.ctx, &asked()).await.unwrap();
+    for (operation, named) in [(judged, "UnauthorizedOperation".to_owned()), (run, id.to_string())] {
+        let ended = world.ended(operation.id).await;
+        let said = ended.error.unwrap().message;
+        assert_eq!(ended.status, OperationStatus::Expired);
+        assert!(said.contains(&named), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_launched_and_is_not_wanted_any_more_is_in_nobodys_need() {
+    let world = World::new();
+    world.fault("RunInstances", "UnauthorizedOperation", 100);
+    let create = world.create("refused").await;
+    world.ended(create.id).await;
+    let id = create.target.unwrap();
+    world.tick().await;
+    let counts = world.counts().await;
+    assert_eq!((counts.in_need, counts.errors), (1, 1));
+    let stop = stop_worker(&world.ctx, &asked(), id, None).await.unwrap();
+    world.succeeded(stop.id).await;
+    world.tick().await;
+    let counts = world.counts().await;
+    assert_eq!((counts.in_need, counts.errors), (0, 0), "{}", world.power_reason(id).await);
+}
+
+#[tokio::test]
+async fn the_end_of_what_was_asked_for_is_judged_at_the_next_tick() {
+    let world = World::new();
+    let id = world.ready_worker("one").await;
+    world.pass(1);
+    let stop = stop_worker(&world.ctx, &asked(), id, None).await.unwrap();
+    let ended = world.succeeded(stop.id).await.finished_at.unwrap();
+    world.tick().await;
+    let (at, decision) = world.ctx.store.power(id).await.unwrap().unwrap().decided.unwrap();
+    assert!(at >= ended, "{at} {ended}");
+    assert!(decision.reason.starts_with("Stopped, as wished."), "{}", decision.reason);
 }

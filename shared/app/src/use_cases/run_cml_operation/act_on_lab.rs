@@ -2,7 +2,7 @@
 
 use domain::lab::{LabAction, LabSeen, LabState, LabStep, next, seats_warning};
 use domain::operation::cml::LabTask;
-use domain::operation::{Operation, OperationResult, OperationStatus, Task};
+use domain::operation::{Operation, OperationResult, OperationStatus, SAFE_MODE, Task};
 use domain::worker::Worker;
 use domain::{LabId, WorkerId};
 
@@ -154,7 +154,7 @@ async fn ask(
 ) -> Result<bool, Progress> {
     if ctx.settings.safe_mode {
         let message = format!("SAFE_MODE is on: {} was decided and recorded, and not done.", task.action.kind());
-        return Err(Progress::failed("safe_mode", message));
+        return Err(Progress::failed(SAFE_MODE, message));
     }
     if ctx.now() >= operation.expires_at {
         // Too late for another call; what it waited for all along is what it says.

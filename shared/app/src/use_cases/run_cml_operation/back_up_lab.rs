@@ -3,7 +3,7 @@
 use domain::backup::{Backup, file_key};
 use domain::lab::{LabLook, LabState};
 use domain::operation::cml::BackUpLabTask;
-use domain::operation::{Operation, OperationResult, Task};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
 use domain::worker::Worker;
 use domain::{Actor, SignedDuration};
 use serde::Deserialize;
@@ -34,7 +34,7 @@ pub(super) async fn advance(
 ) -> Result<Progress, AppError> {
     if ctx.settings.safe_mode {
         let message = "SAFE_MODE is on: the lab was not saved, because CML would have to store what runs.";
-        return Ok(Progress::failed("safe_mode", message));
+        return Ok(Progress::failed(SAFE_MODE, message));
     }
     let saved = save_lab(ctx, ports, way, worker, &operation.requested_by, &mut task).await;
     operation.task = Task::BackUpLab(task);

@@ -5,7 +5,7 @@
 //! comes later knows what may be there, and under which of the two titles.
 
 use domain::operation::cml::{ImportLabTask, LabSource};
-use domain::operation::{Operation, OperationResult, Task, bounded_warnings};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, Task, bounded_warnings};
 use domain::worker::Worker;
 use domain::{LabId, SignedDuration};
 
@@ -93,7 +93,7 @@ async fn import(
 ) -> Result<Option<Progress>, AppError> {
     if ctx.settings.safe_mode {
         let message = "SAFE_MODE is on: the import was decided and recorded, and not done.";
-        return Ok(Some(Progress::failed("safe_mode", message)));
+        return Ok(Some(Progress::failed(SAFE_MODE, message)));
     }
     if ctx.now() >= operation.expires_at {
         let what = operation.waiting_for.take().unwrap_or_else(|| "its turn".into());

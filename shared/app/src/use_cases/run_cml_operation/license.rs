@@ -4,7 +4,7 @@ mod register;
 mod renew;
 
 use domain::metrics::LicenseReading;
-use domain::operation::{Operation, OperationResult};
+use domain::operation::{Operation, OperationResult, SAFE_MODE};
 use domain::{SignedDuration, WorkerId};
 
 use crate::context::Context;
@@ -71,7 +71,7 @@ pub(super) async fn give_back(
 }
 
 fn brake(ctx: &Context) -> Option<Progress> {
-    let held = || Progress::failed("safe_mode", "SAFE_MODE is on: nothing was changed of the licence.");
+    let held = || Progress::failed(SAFE_MODE, "SAFE_MODE is on: nothing was changed of the licence.");
     ctx.settings.safe_mode.then(held)
 }
 

@@ -1,7 +1,7 @@
 //! Tell people in CML something, and take it back.
 
 use domain::operation::cml::NoticeTask;
-use domain::operation::{Operation, OperationResult};
+use domain::operation::{Operation, OperationResult, SAFE_MODE};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -17,7 +17,7 @@ pub(super) async fn advance(
     task: &NoticeTask,
 ) -> Result<Progress, AppError> {
     if ctx.settings.safe_mode {
-        return Ok(Progress::failed("safe_mode", "SAFE_MODE is on: nobody was told anything in CML."));
+        return Ok(Progress::failed(SAFE_MODE, "SAFE_MODE is on: nobody was told anything in CML."));
     }
     Ok(match show(ports, way, &task.label, task.content.as_deref()).await {
         Ok(()) => Progress::Done(OperationResult { worker_id: operation.target, ..OperationResult::default() }),

@@ -4,7 +4,7 @@ mod steps;
 
 use domain::decision::Action;
 use domain::operation::retire::{RetireStep, RetireTask};
-use domain::operation::{Operation, OperationResult, Task};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
 use domain::worker::{Change, Command, DesiredState, Worker, WorkerStatus, command::command};
 use domain::{SignedDuration, Timestamp, WorkerId};
 
@@ -31,8 +31,6 @@ const ATTEMPTS: usize = 5;
 const NOTICE: &str = "This worker is about to be terminated";
 /// What helps where a step cannot be done.
 const FORCE: &str = "Or terminate it with force and a reason: then what is on it is lost, and its seats stay taken.";
-/// The code of what `SAFE_MODE` ended, where force would not help either.
-const SAFE_MODE: &str = "safe_mode";
 
 pub(super) async fn advance(
     ctx: &Context,
@@ -239,6 +237,7 @@ pub(super) async fn called_off(ctx: &Context, ports: CmlPorts<'_>, operation: &m
     if task.deregistered {
         operation.warn("Its licence was given back already: register it again to go on with it.");
     }
+    // Force would not help against a brake.
     if let Some(error) = operation.error.as_mut().filter(|error| error.code != SAFE_MODE) {
         error.message = format!("{} {FORCE}", error.message);
     }

@@ -1,7 +1,7 @@
 //! Operations on one worker's instance: look, judge, act, look again.
 
 use domain::operation::plan::{self, Call, Step};
-use domain::operation::{Operation, OperationResult, Task};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, WorkerId, price};
@@ -69,7 +69,7 @@ pub(super) async fn advance(
 async fn brake(ctx: &Context, call: Call) -> Result<Option<Progress>, AppError> {
     if ctx.settings.safe_mode {
         let message = format!("SAFE_MODE is on: {call:?} was decided and recorded, and not done.");
-        return Ok(Some(Progress::failed("safe_mode", message)));
+        return Ok(Some(Progress::failed(SAFE_MODE, message)));
     }
     if call.is_destructive() { frozen(ctx).await } else { Ok(None) }
 }
