@@ -44,6 +44,7 @@ pub(crate) fn draft() -> Worker {
         state_reason: "Created by ada.".into(),
         service: ServiceStatus::Unavailable,
         running_since: None,
+        ran_until: None,
         missing_since: None,
         cml_endpoint: None,
         cml_credentials_ref: None,

@@ -3,7 +3,7 @@
 use domain::operation::retire::{RetireTask, SavedLab};
 use domain::operation::{Operation, Task};
 use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Update, command::command};
-use domain::{InstanceId, WorkerId};
+use domain::{InstanceId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, replay, try_start};
 use super::ending::{last_ending, retirement_under_way};
@@ -12,6 +12,8 @@ use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{CmlReadings, Commit, CommitError};
 
+/// How much later than the next metrics a machine may be seen to run no more, for its last reading to count.
+const READING_SLACK: SignedDuration = SignedDuration::from_mins(2);
 /// How often the start is tried when others write the same worker.
 const ATTEMPTS: usize = 10;
 
@@ -137,16 +139,18 @@ pub(super) async fn nothing_to_save(ctx: &Context, worker: &Worker) -> Result<bo
         _ if worker.never_had_instance() => return Ok(true),
         _ => {}
     }
-    let Some(instance) = &worker.instance else { return Ok(false) };
+    let (Some(instance), Some(ran_until)) = (&worker.instance, worker.ran_until) else { return Ok(false) };
     let read = ctx.store.latest::<CmlReadings>(worker.id).await?.unwrap_or_default();
-    Ok(was_read_empty(&read, &instance.id) && ctx.store.all_worker_labs(worker.id).await?.is_empty())
+    let lately = ran_until - ctx.settings.power.metrics_interval - READING_SLACK;
+    Ok(was_read_empty(&read, &instance.id, lately) && ctx.store.all_worker_labs(worker.id).await?.is_empty())
 }
 
-/// Whether the last look at this machine was a whole reading, of neither labs nor a licence. Where a later one failed,
-/// the machine ran on unseen.
-fn was_read_empty(read: &CmlReadings, machine: &InstanceId) -> bool {
+/// Whether the last look at this machine was a whole reading, of neither labs nor a licence, and not before `lately`.
+/// Where a later one failed, or none came for a while, the machine ran on unseen.
+fn was_read_empty(read: &CmlReadings, machine: &InstanceId, lately: Timestamp) -> bool {
     let of_it = read.instance_id.as_deref() == Some(machine.as_str());
-    let is_last = read.read_at.is_some() && read.read_at == read.tried_at && read.errors.is_empty();
+    let whole = read.read_at.is_some() && read.read_at == read.tried_at && read.errors.is_empty();
+    let is_last = whole && read.read_at >= Some(lately);
     let license = read.cml.license.as_ref();
     let unlicensed = license.is_some_and(|one| one.registration.is_some() && !one.may_hold_seat());
     of_it && is_last && read.cml.labs == Some(0) && unlicensed
@@ -171,7 +175,6 @@ pub(super) async fn has_answered(ctx: &Context, worker: &Worker) -> Result<bool,
 mod tests {
     use super::*;
     use domain::metrics::{CmlReading, LicenseReading};
-    use domain::{SignedDuration, Timestamp};
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -192,12 +195,14 @@ mod tests {
 
     #[test]
     fn a_machine_is_empty_only_by_a_whole_reading_that_none_has_failed_after() {
-        assert!(was_read_empty(&empty(), &machine()));
+        assert!(was_read_empty(&empty(), &machine(), AT));
         let tried_again = Some(AT + SignedDuration::from_mins(5));
-        assert!(!was_read_empty(&CmlReadings { tried_at: tried_again, ..empty() }, &machine()));
+        assert!(!was_read_empty(&CmlReadings { tried_at: tried_again, ..empty() }, &machine(), AT));
         let errors = vec!["CML GET /labs: 502".into()];
-        assert!(!was_read_empty(&CmlReadings { errors, ..empty() }, &machine()));
-        assert!(!was_read_empty(&CmlReadings { instance_id: None, ..empty() }, &machine()));
-        assert!(!was_read_empty(&CmlReadings { read_at: None, tried_at: None, ..empty() }, &machine()));
+        assert!(!was_read_empty(&CmlReadings { errors, ..empty() }, &machine(), AT));
+        assert!(!was_read_empty(&CmlReadings { instance_id: None, ..empty() }, &machine(), AT));
+        assert!(!was_read_empty(&CmlReadings { read_at: None, tried_at: None, ..empty() }, &machine(), AT));
+        let before = AT + SignedDuration::from_secs(1);
+        assert!(!was_read_empty(&empty(), &machine(), before), "it ran on unseen");
     }
 }

@@ -299,6 +299,9 @@ impl Worker {
         if self.status != to {
             self.status_since = at;
         }
+        if self.status.may_run() && !to.may_run() {
+            self.ran_until = Some(at);
+        }
         self.status = to;
         if self.is_as_wished() {
             self.departure = None;

@@ -110,6 +110,8 @@ pub struct Worker {
     pub service: ServiceStatus,
     /// Since when the instance runs, by EC2's clock.
     pub running_since: Option<Timestamp>,
+    /// When its machine was last seen to run no more; null for one that never did, or has not stopped since it is known.
+    pub ran_until: Option<Timestamp>,
     /// When EC2 first failed to list it; the second time it counts as gone.
     pub missing_since: Option<Timestamp>,
     /// An address set by an admin, in place of the one EC2 tells.
@@ -156,6 +158,7 @@ impl Worker {
             state_reason: String::new(),
             service: ServiceStatus::Unavailable,
             running_since: None,
+            ran_until: None,
             missing_since: None,
             cml_endpoint: None,
             cml_credentials_ref: None,

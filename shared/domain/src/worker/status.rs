@@ -66,6 +66,12 @@ impl WorkerStatus {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
+    /// Its machine runs, or may run.
+    #[must_use]
+    pub fn may_run(self) -> bool {
+        matches!(self, Self::Provisioning | Self::Starting | Self::Running | Self::Unknown)
+    }
+
     /// There is nothing left to manage, and nothing left to ask EC2.
     #[must_use]
     pub fn is_final(self) -> bool {

@@ -190,6 +190,15 @@ proptest! {
     }
 
     #[test]
+    fn when_a_machine_ceases_to_run_is_kept_until_the_next_time(history in histories()) {
+        live(&history, |before, _, _, next, now| {
+            let ceased = before.status.may_run() && !next.status.may_run();
+            prop_assert_eq!(next.ran_until, if ceased { Some(now) } else { before.ran_until });
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn a_snapshot_never_contradicts_itself(history in histories()) {
         live(&history, |_, _, _, next, now| {
             let runs = next.status == WorkerStatus::Running;

@@ -180,6 +180,7 @@ pub(crate) fn draft(id: &str, name: &str, created_at: Timestamp) -> Worker {
         wish: domain::worker::Wish::new(0, created_at),
         departure: None,
         running_since: None,
+        ran_until: None,
         missing_since: None,
         cml_endpoint: None,
         cml_credentials_ref: None,
