@@ -2,6 +2,11 @@
 //!
 //! Only what the function's row in the table names is built, and only its variables must be set.
 
+#![cfg_attr(
+    not(any(feature = "api", feature = "fleet", feature = "cml")),
+    allow(dead_code, reason = "the local stack reads none of it, and brings its own adapters")
+)]
+
 #[cfg(feature = "cml")]
 mod cml;
 #[cfg(any(feature = "cml", feature = "fleet"))]

@@ -143,6 +143,8 @@ fn check_idle(world: &Arc<World>, worker: &Worker) {
     let now = world.sim.now();
     let Some(instance) = worker.instance.as_ref().map(|facts| facts.id.clone()) else { return };
     let Some(since) = world.park.running_since(&instance) else { return };
+    // What ran before anybody here knew of it does not count against one that was imported.
+    let since = since.max(Sim::moment(worker.created_at));
     let timeout = worker.idle_policy.timeout_minutes.map_or(HOUR, |minutes| i64::from(minutes) * MINUTE);
     let patience = timeout + 40 * MINUTE;
     let quiet = since < now - patience && world.park.used_between(&instance, now - patience, now + 1).is_none();
