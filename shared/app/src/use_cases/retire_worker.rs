@@ -128,15 +128,15 @@ async fn kept_of(ctx: &Context, before: Option<Operation>) -> Result<Vec<SavedLa
 
 /// Whether it is known that nothing is lost with the worker: it never had a machine, its machine is lost already,
 /// or this very machine was read and had neither labs nor a licence. What was not read is not known; and one that
-/// runs is asked itself.
+/// runs, or comes up, is asked itself.
 ///
 /// # Errors
 /// The table failed.
 pub(super) async fn nothing_to_save(ctx: &Context, worker: &Worker) -> Result<bool, AppError> {
     match worker.status {
         WorkerStatus::Terminating | WorkerStatus::Terminated | WorkerStatus::Failed => return Ok(true),
-        WorkerStatus::Running => return Ok(false),
         _ if worker.never_had_instance() => return Ok(true),
+        status if status.may_run() => return Ok(false),
         _ => {}
     }
     let (Some(instance), Some(ran_until)) = (&worker.instance, worker.ran_until) else { return Ok(false) };

@@ -102,6 +102,20 @@ async fn a_machine_that_was_read_without_labs_and_licence_is_terminated_at_once_
 }
 
 #[tokio::test]
+async fn a_machine_that_comes_up_again_or_ran_on_unread_is_not_taken_for_empty() {
+    for (unread_minutes, status) in [(0, WorkerStatus::Starting), (20, WorkerStatus::Stopped)] {
+        let world = LabWorld::new().await;
+        world.show(WorkerStatus::Running).await;
+        world.client.deregister(world.way(0).await.access()).await.unwrap();
+        assert_eq!(world.read().await.cml.labs, Some(0));
+        world.clock.advance(SignedDuration::from_mins(unread_minutes));
+        world.show(WorkerStatus::Stopped).await;
+        world.show(status).await;
+        assert!(matches!(world.retire().await.task, Task::RetireWorker(_)), "{status:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_part_of_a_reading_that_fails_leaves_what_was_read_before() {
     let world = LabWorld::new().await;
     world.show(WorkerStatus::Running).await;
