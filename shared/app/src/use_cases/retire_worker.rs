@@ -135,8 +135,8 @@ async fn kept_of(ctx: &Context, before: Option<Operation>) -> Result<Vec<SavedLa
 pub(super) async fn nothing_to_save(ctx: &Context, worker: &Worker) -> Result<bool, AppError> {
     match worker.status {
         WorkerStatus::Terminating | WorkerStatus::Terminated | WorkerStatus::Failed => return Ok(true),
-        _ if worker.never_had_instance() => return Ok(true),
         status if status.may_run() => return Ok(false),
+        _ if worker.never_had_instance() => return Ok(true),
         _ => {}
     }
     let (Some(instance), Some(ran_until)) = (&worker.instance, worker.ran_until) else { return Ok(false) };
