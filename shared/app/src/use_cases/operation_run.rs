@@ -120,8 +120,8 @@ pub(super) async fn run(ctx: &Context, queue: Queue, id: OperationId, steps: &dy
 
 /// What was awaited of a worker has ended: what that means for it is judged at the next tick, not minutes later.
 async fn judge_anew(ctx: &Context, operation: &Operation) {
-    let moves = operation.task.fulfils_wish() || matches!(operation.task, Task::RetireWorker(_));
-    let Some(id) = operation.target.filter(|_| moves && operation.status.is_final()) else { return };
+    let ended = operation.task.moves_instance() && operation.status.is_final();
+    let Some(id) = operation.target.filter(|_| ended) else { return };
     if let Err(error) = make_due(ctx, id).await {
         tracing::warn!(worker_id = %id, %error, "it is judged when it is due");
     }

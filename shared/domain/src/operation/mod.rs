@@ -139,6 +139,12 @@ impl Task {
         matches!(self, Self::CreateWorker | Self::StartWorker | Self::StopWorker | Self::TerminateWorker)
     }
 
+    /// It is about whether the machine runs, or is there at all; what is done to labs or tags changes nothing of that.
+    #[must_use]
+    pub fn moves_instance(&self) -> bool {
+        self.fulfils_wish() || matches!(self, Self::RetireWorker(_))
+    }
+
     /// How long it may take. Bare metal takes 5 to 10 minutes to come up or go down.
     /// Source: Cisco's cloud-cml, documentation for AWS (`m5zn.metal`); the rest is margin for
     /// capacity that comes back.

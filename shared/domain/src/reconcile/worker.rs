@@ -13,7 +13,7 @@ use crate::drift::{Drift, DriftKind};
 use crate::power::{self, Evidence, PowerDecision, PowerPolicy};
 use crate::worker::observe::MISSING_AGAIN_AFTER;
 use crate::worker::{Departure, DesiredState, Worker, WorkerStatus};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The rules a worker is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -342,6 +342,23 @@ impl Case<'_> {
         reason.truncate(reason.trim_end().len());
         Decision { action, reason, next, next_check_at }.into()
     }
+}
+
+/// How long a worker that is due may not be judged, before that is said instead of what was decided before.
+const UNJUDGED_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// How soon a worker is judged again that could not be judged.
+pub const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is said of a worker that should have been judged long ago, and could not be for that reason; null while what
+/// was decided at `decided_at` may stand.
+#[must_use]
+pub fn unjudged(decided_at: Timestamp, why: &str, policy: &ReconcilePolicy, now: Timestamp) -> Option<PowerDecision> {
+    let long = policy.check_settled_every + UNJUDGED_FOR;
+    (now >= decided_at + long).then(|| {
+        let reason = format!("It could not be judged for {} minutes: {why}. It is tried every minute.", long.as_mins());
+        let next_check_at = now + JUDGE_AGAIN_AFTER;
+        Decision { action: Action::Investigate, reason, next: None, next_check_at }.into()
+    })
 }
 
 /// What is known of a worker's conditions; `licensed` as CML last told, which says nothing where it has no instance.

@@ -33,7 +33,7 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
     let may_be_idle = worker.status == WorkerStatus::Running && readings.cml.running_nodes == Some(0);
     let operations = if as_wished && !may_be_idle { vec![] } else { operations(ctx, worker, &record).await? };
     let ending = retirement_under_way(ctx, worker.id).await?.filter(|one| matches!(one.task, Task::RetireWorker(_)));
-    let moving = operations.iter().rev().find(|one| !one.status.is_final() && moves_instance(one));
+    let moving = operations.iter().rev().find(|one| !one.status.is_final() && one.task.moves_instance());
     let moving = moving.or(ending.as_ref()).filter(|_| !as_wished);
     let license = readings.cml.license.as_ref().and_then(|license| license.authorization.as_deref());
     Ok(Known {
@@ -76,11 +76,6 @@ fn how_far(ending: &Operation) -> String {
         ending.requested_by,
         waits.unwrap_or_default()
     )
-}
-
-/// Whether an operation is about whether the machine runs; what is done to labs or tags changes nothing of that.
-fn moves_instance(operation: &Operation) -> bool {
-    operation.task.fulfils_wish() || matches!(operation.task, Task::RetireWorker(_))
 }
 
 /// Counts what has ended of what was asked for this wish; the safe end of a worker, too, where it was begun for it.

@@ -10,15 +10,15 @@ mod tags;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::decision::{Action, Decision};
+use domain::decision::Action;
 use domain::drift::DriftKind;
 use domain::instance::{InstanceObservation, InstanceState};
 use domain::power::{Evidence, PowerDecision};
 use domain::reconcile::ReconcileRecord;
-use domain::reconcile::worker::{Policies, conditions, decide, drift};
+use domain::reconcile::worker::{JUDGE_AGAIN_AFTER, Policies, conditions, decide, drift, unjudged};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
-use domain::{Actor, InstanceId, Place, SignedDuration, Timestamp, WorkerId};
+use domain::{Actor, InstanceId, Place, Timestamp, WorkerId};
 
 use self::act::{Acted, act};
 use self::explain::explain;
@@ -43,11 +43,6 @@ struct PlaceSeen {
     /// Whether what it does not list may be believed to be gone.
     credible: bool,
 }
-
-/// How long a worker that is due may not be judged, before that is said instead of what was decided before.
-const UNJUDGED_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// How soon a worker is judged again that could not be judged.
-const JUDGE_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// The workers of a batch that are due, and what EC2 showed of them: read together, judged one by one.
 pub struct Judgement<'a> {
@@ -125,25 +120,17 @@ async fn control_or_defer(
     let result = Box::pin(control_one(ctx, ports, worker, due, seen)).await;
     if let Err(error) = &result {
         let now = ctx.now();
-        let unjudged = unjudged(ctx, due, error, now);
-        if let Some((_, decision)) = &unjudged {
+        let decided_at = due.decided.as_ref().map(|(at, _)| *at);
+        let unjudged = decided_at.and_then(|at| unjudged(at, &error.to_string(), &ctx.settings.reconcile, now));
+        if let Some(decision) = &unjudged {
             let decision = decision.action.name().into();
             count(ctx, id, Counted { decision, in_need: !as_wished, error: true, acted: None }).await;
         }
-        let decided = unjudged.or_else(|| due.decided.clone());
+        let decided = unjudged.map(|decision| (now, decision)).or_else(|| due.decided.clone());
         let due_at = now + JUDGE_AGAIN_AFTER;
         ctx.store.save_power(&PowerDue { version: due.version + 1, due_at, decided, ..due.clone() }).await?;
     }
     result
-}
-
-/// What is said of a worker that should have been judged long ago, instead of what was decided then.
-fn unjudged(ctx: &Context, due: &PowerDue, error: &AppError, now: Timestamp) -> Option<(Timestamp, PowerDecision)> {
-    let long = ctx.settings.reconcile.check_settled_every + UNJUDGED_FOR;
-    due.decided.as_ref().filter(|(at, _)| now >= *at + long)?;
-    let reason = format!("It could not be judged for {} minutes: {error}. It is tried every minute.", long.as_mins());
-    let next_check_at = now + JUDGE_AGAIN_AFTER;
-    Some((now, Decision { action: Action::Investigate, reason, next: None, next_check_at }.into()))
 }
 
 async fn control_one(
