@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{InstanceId, Place};
-use crate::instance::{InstanceObservation, InstanceState};
+use crate::instance::{InstanceObservation, InstanceState, WORKER_TAG};
 use jiff::{SignedDuration, Timestamp};
 
 /// The second look that does not show it counts only so long after the first: a look may be repeated at once.
@@ -28,6 +28,8 @@ pub struct Discovered {
     pub ami_id: String,
     /// It carries our tag, though no worker stands for it.
     pub tagged: bool,
+    /// The worker that its tag names: it was launched for that one, here or elsewhere.
+    pub worker_tag: Option<String>,
     /// When it was first found.
     pub first_seen_at: Timestamp,
     /// When it was last listed.
@@ -79,6 +81,7 @@ pub fn sweep(
             instance_type: seen.instance_type.clone(),
             ami_id: seen.ami_id.clone(),
             tagged: *tagged,
+            worker_tag: seen.tags.get(WORKER_TAG).cloned(),
             first_seen_at: known.get(&seen.id).map_or(now, |before| before.first_seen_at),
             last_seen_at: now,
             missed_since: None,

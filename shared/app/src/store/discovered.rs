@@ -30,6 +30,8 @@ struct DiscoveredRecord {
     ami_id: String,
     #[serde(default)]
     tagged: bool,
+    #[serde(default)]
+    worker_tag: Option<String>,
     first_seen_at: Timestamp,
     last_seen_at: Timestamp,
     missed_since: Option<Timestamp>,
@@ -161,6 +163,7 @@ fn discovered_item(one: &Discovered) -> Item {
         instance_type: one.instance_type.clone(),
         ami_id: one.ami_id.clone(),
         tagged: one.tagged,
+        worker_tag: one.worker_tag.clone(),
         first_seen_at: one.first_seen_at,
         last_seen_at: one.last_seen_at,
         missed_since: one.missed_since,
@@ -185,6 +188,7 @@ fn read_discovered(item: &Item) -> Result<Discovered, AppError> {
         instance_type: record.instance_type,
         ami_id: record.ami_id,
         tagged: record.tagged,
+        worker_tag: record.worker_tag,
         first_seen_at: record.first_seen_at,
         last_seen_at: record.last_seen_at,
         missed_since: record.missed_since,

@@ -1,10 +1,11 @@
 //! Read labs: lists of them, and one with what its controller shows of it now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::lab::Lab;
+use domain::reconcile::lab::standing;
 use domain::session::Person;
 use domain::worker::{Worker, WorkerStatus};
 use domain::{LabId, Sight, WorkerId};
@@ -128,13 +129,21 @@ impl Rows<Lab> for WorkerLabs<'_> {
     }
 }
 
-/// What is wished of labs that were just read, by worker and lab.
+/// What is wished of labs that were just read, with what stands of what was decided of them, by worker and lab.
 ///
 /// # Errors
 /// The table failed.
 pub async fn wishes_of(ctx: &Context, labs: &[Lab]) -> Result<BTreeMap<(WorkerId, LabId), StoredWish>, AppError> {
     let ids: Vec<_> = labs.iter().map(|lab| (lab.worker_id, lab.id.clone())).collect();
-    ctx.store.lab_wishes_of(&ids).await
+    let mut wishes = ctx.store.lab_wishes_of(&ids).await?;
+    let workers: BTreeSet<WorkerId> = wishes.keys().map(|(worker, _)| *worker).collect();
+    let workers = ctx.store.workers(&workers.into_iter().collect::<Vec<_>>()).await?;
+    for ((worker, _), stored) in &mut wishes {
+        if let Some(worker) = workers.get(worker) {
+            stored.decided = standing(stored.decided.take(), worker);
+        }
+    }
+    Ok(wishes)
 }
 
 /// Whether somebody sees a worker: it is theirs, or a lab on it is.

@@ -8,6 +8,7 @@ use crate::actor::Actor;
 use crate::decision::{Action, Decision, minute};
 use crate::drift::{Drift, DriftKind};
 use crate::lab::{LabAction, LabState};
+use crate::worker::{Worker, WorkerStatus};
 
 /// What somebody wished of a lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -231,6 +232,25 @@ fn judge_attempt(
         _ => String::new(),
     };
     said(action, format!("{wished}{why}"), now + policy.grace)
+}
+
+/// What stands of what was `decided` of a lab. While its worker does not run, and until CML was read since its start,
+/// that is only why: what was decided before was about another run of it.
+#[must_use]
+pub fn standing(decided: Option<(Timestamp, Decision)>, worker: &Worker) -> Option<(Timestamp, Decision)> {
+    let since = worker.running_since.unwrap_or(worker.created_at);
+    let (at, reason) = match worker.status {
+        WorkerStatus::Running if decided.as_ref().is_some_and(|(at, _)| *at < since) => {
+            (since, format!("Its worker runs since {}, and CML was not read since.", minute(since)))
+        }
+        WorkerStatus::Running => return decided,
+        status => {
+            let since = worker.status_since;
+            (since, format!("Its worker is {} since {}.", status.name(), minute(since)))
+        }
+    };
+    let reason = format!("{reason} It is judged when CML shows it.");
+    Some((at, said(Action::Wait, reason, at)))
 }
 
 fn is_of_labs(kind: DriftKind) -> bool {

@@ -28,6 +28,8 @@ pub struct DiscoveredView {
     pub ami_id: String,
     /// Whether it carries our tag, though no worker stands for it.
     pub tagged: bool,
+    /// The worker that its tag `ccm:worker-id` names; it is not, or no more, that worker's instance.
+    pub tagged_worker_id: Option<String>,
     /// When it was first found.
     pub first_seen_at: String,
     /// When it was last listed.
@@ -87,6 +89,7 @@ impl From<&Discovered> for DiscoveredView {
             instance_type: one.instance_type.clone(),
             ami_id: one.ami_id.clone(),
             tagged: one.tagged,
+            tagged_worker_id: one.worker_tag.clone(),
             first_seen_at: time(one.first_seen_at),
             last_seen_at: time(one.last_seen_at),
             missed_since: maybe_time(one.missed_since),

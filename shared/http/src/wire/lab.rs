@@ -10,6 +10,7 @@ use domain::{LabId, WorkerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::worker_power::{DriftView, FailureView};
 use super::{maybe_time, time};
 
 /// A lab as it was read last; where one is asked for by itself, also as it is now.
@@ -63,7 +64,7 @@ pub struct LabReconciliation {
     pub wished_by: String,
     /// When.
     pub wished_at: String,
-    /// What was decided: `none`, `wait`, `start`, `stop`, `give_up`, ...
+    /// What was decided: `none`, `wait`, `start`, `stop` or `give_up`.
     pub decision: &'static str,
     /// Why.
     pub decision_reason: String,
@@ -73,6 +74,12 @@ pub struct LabReconciliation {
     pub next_action: Option<&'static str>,
     /// When it is done.
     pub next_action_at: Option<String>,
+    /// Attempts of the reconciler since the wish, or since the lab was last as wished.
+    pub attempts: u32,
+    /// Why the last attempt, of anybody, failed; null when it did not.
+    pub last_failure: Option<FailureView>,
+    /// What somebody did to it in CML, against the wish.
+    pub drift: Vec<DriftView>,
 }
 
 /// What a lab uses. What CML does not tell is null.
@@ -234,6 +241,9 @@ impl LabReconciliation {
             decided_at: time(*at),
             next_action: decision.next.map(|(action, _)| action.name()),
             next_action_at: decision.next.map(|(_, at)| time(at)),
+            attempts: stored.record.attempts,
+            last_failure: stored.record.last_failure.as_ref().map(FailureView::from),
+            drift: stored.record.drift.iter().map(DriftView::from).collect(),
         })
     }
 }

@@ -59,8 +59,8 @@ pub struct FailureView {
 /// How it differs from what is wanted of it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DriftView {
-    /// `stopped_by_hand`, `started_by_hand`, `terminated_by_hand`, `instance_gone`, `host_failure`, `launch_fault`,
-    /// `instance_type` or `tags`.
+    /// Of a worker `stopped_by_hand`, `started_by_hand`, `terminated_by_hand`, `instance_gone`, `host_failure`,
+    /// `launch_fault`, `instance_type` or `tags`; of a lab `lab_stopped` or `lab_started`.
     pub name: &'static str,
     /// What it was, or should be.
     pub was: String,

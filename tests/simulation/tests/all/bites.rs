@@ -55,3 +55,9 @@ fn without_grace_what_is_on_its_way_is_done_again() {
 fn without_groups_two_judge_one_worker_at_once() {
     is_found(Sabotage::NoGroups, &[Rule::JudgedOneAtATime]);
 }
+
+/// That an address rests before somebody else gets it is assumed of EC2; without that a first contact can go astray.
+#[test]
+fn where_addresses_are_given_to_others_at_once_credentials_go_astray() {
+    is_found(Sabotage::AddressesReusedAtOnce, &[Rule::CredentialsAtHome]);
+}

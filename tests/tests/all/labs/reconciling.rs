@@ -6,6 +6,7 @@ use app::store::{Commit, StoredWish};
 use app::use_cases::collect_cml::collect_cml;
 use app::use_cases::collect_labs::collect_labs;
 use app::use_cases::lab_commands::act_on_lab;
+use app::use_cases::read_labs::wishes_of;
 use domain::decision::Action;
 use domain::drift::DriftKind;
 use domain::lab::LabAction;
@@ -39,6 +40,14 @@ impl LabWorld {
     /// What was decided last of the lab, and why.
     async fn decided(&self, lab: &LabId) -> (Action, String) {
         let (_, decision) = self.stored_wish(lab).await.decided.unwrap();
+        (decision.action, decision.reason)
+    }
+
+    /// What people are told of that.
+    async fn told(&self, lab: &LabId) -> (Action, String) {
+        let read = self.ctx.store.lab(self.worker(0), lab).await.unwrap();
+        let mut wishes = wishes_of(&self.ctx, &[read]).await.unwrap();
+        let (_, decision) = wishes.pop_first().unwrap().1.decided.unwrap();
         (decision.action, decision.reason)
     }
 
@@ -260,10 +269,14 @@ async fn safe_mode_and_a_worker_that_is_wanted_stopped_hold_what_was_decided() {
     let reason = "Stopped by mia.".to_owned();
     let (from, to) = (DesiredState::Running, DesiredState::Stopped);
     world.happens(vec![WorkerEvent::DesiredChanged { from, to, reason }]).await;
+    let (action, reason) = world.told(&lab).await;
+    assert_eq!(action, Action::Wait);
+    assert!(reason.ends_with("and CML was not read since. It is judged when CML shows it."), "{reason}");
     world.read_labs(0).await;
     let (action, reason) = world.decided(&lab).await;
     assert_eq!(action, Action::Wait);
     assert!(reason.ends_with("Its worker is wanted stopped."), "{reason}");
+    assert_eq!(world.told(&lab).await.1, reason);
     assert_eq!(world.begun(&lab).await, []);
 }
 

@@ -60,11 +60,13 @@ async fn one_that_is_imported_is_no_longer_listed_after_the_next_look() {
 async fn one_with_our_tag_that_no_worker_stands_for_is_found_by_it() {
     let world = world();
     let id = world.seed("left behind", Some("ami-0fedcba9876543210"), true);
-    let tags = [("ccm:managed".to_owned(), "true".to_owned())].into();
+    let worker = "wkr_of_another_fleet";
+    let tags =
+        [("ccm:managed", "true"), ("ccm:worker-id", worker)].map(|(key, value)| (key.into(), value.into())).into();
     app::ports::Ec2::update_tags(&world.cloud, &home(), &id.parse().unwrap(), &tags, &[]).await.unwrap();
     sweep(&world).await;
     let found = found(&world).await;
-    assert_eq!((found.len(), found[0].tagged), (1, true));
+    assert_eq!((found.len(), found[0].tagged, found[0].worker_tag.as_deref()), (1, true, Some(worker)));
 }
 
 #[tokio::test]

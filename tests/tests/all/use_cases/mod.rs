@@ -11,6 +11,7 @@ mod evidence;
 mod fake_cml;
 mod idle;
 mod importing;
+mod losses;
 mod mailbox;
 mod metrics;
 mod observing;

@@ -23,7 +23,8 @@ pub(super) async fn explain(
     now: Timestamp,
 ) -> Result<PowerDecision, AppError> {
     // Lost, whether it is launched again by itself or by a person.
-    let is_lost = decision.action == Action::Relaunch || worker.status == WorkerStatus::Failed;
+    let is_gone = matches!(worker.status, WorkerStatus::Failed | WorkerStatus::Terminated) && !worker.is_over();
+    let is_lost = decision.action == Action::Relaunch || is_gone;
     let lost = if is_lost { what_is_lost(ctx, worker).await? } else { None };
     let unmanaged = tags.is_some_and(|tags| is_unmanaged(record, tags, now));
     let more = lost.as_deref().into_iter().chain(unmanaged.then_some(MANAGED_TAG_LOST));

@@ -143,8 +143,9 @@ async fn control_one(
     let Recorded { worker, tags, shown_at } = record_state(ctx, ports.ec2, worker, seen).await?;
     // Of what is judged below, too, when the address was seen is kept.
     let due = &PowerDue { shown_at: shown_at.or(due.shown_at), ..due.clone() };
-    if worker.status.is_final() {
-        // Before it is judged for the last time: what fails here is done again.
+    if worker.is_over() {
+        // Before it is judged for the last time: what fails here is done again. What is gone against the wish keeps
+        // them, to tell what is lost.
         ctx.store.drop_labs(worker.id).await?;
     }
     let record = due.record.clone().for_wish(worker.wish.number);

@@ -164,6 +164,75 @@ proptest! {
     }
 }
 
+/// What CML, which obeys, shows of a lab after that was done.
+fn obeyed(evidence: LabEvidence, action: Action) -> LabEvidence {
+    let sight = match action {
+        Action::Start => LabSight::Shown(LabState::Started),
+        Action::Stop => LabSight::Shown(LabState::Stopped),
+        _ => match evidence.sight {
+            LabSight::NotShown => LabSight::Shown(LabState::Stopped),
+            sight => sight,
+        },
+    };
+    // Nothing is held for ever, nor under way.
+    LabEvidence { sight, held: None, operation_under_way: false, ..evidence }
+}
+
+proptest! {
+    #[test]
+    fn with_a_cml_that_obeys_every_wish_comes_true_or_is_told_to_be_over(
+        desired in prop::sample::select(DesiredLab::ALL.to_vec()),
+        evidence in evidences(),
+        attempts in 0_u32..5,
+        acted in prop::option::of(0_i64..2_000),
+        fails in 0_u32..3,
+    ) {
+        let (wish, policy) = (wish(desired), ReconcilePolicy::labs());
+        let mut record = ReconcileRecord { attempts, ..ReconcileRecord::default() };
+        if let Some(minutes) = acted {
+            record = record.awaits(desired.action(), OperationId::new(at(minutes), 1), at(minutes));
+        }
+        let (mut evidence, mut now, mut fails) = (evidence, at(2_000), fails);
+        // A hold, the waits between all attempts, and the looks between.
+        let enough = now + policy.manual_change_hold + SignedDuration::from_hours(4);
+        loop {
+            record = noting(record, &wish, &evidence, now);
+            let decision = decide(Some(&wish), &evidence, &record, &policy, now);
+            match decision.action {
+                Action::None => {
+                    prop_assert!(matches!(&evidence.sight, LabSight::Shown(state) if desired.is_reached(state) == Some(true)));
+                    break;
+                }
+                Action::Forget => {
+                    prop_assert_eq!(evidence.sight, LabSight::Gone);
+                    break;
+                }
+                Action::GiveUp => {
+                    prop_assert!(record.attempts >= policy.attempts_max);
+                    break;
+                }
+                // Nobody wished what CML shows: a person paused it, and has to go on.
+                Action::Wait if evidence.sight == LabSight::Shown(LabState::from_name("PAUSED")) => break,
+                _ => {}
+            }
+            prop_assert!(now < enough, "it never comes: {}", decision.reason);
+            let mut done = decision.action;
+            if done.acts() {
+                prop_assert_eq!(done, desired.action());
+                record = record.acted(done, None, now);
+                if fails > 0 {
+                    fails -= 1;
+                    let code = "not_reached".to_owned();
+                    record.last_failure = Some(Failure { code, message: "CML shows otherwise.".into(), at: now });
+                    done = Action::Wait;
+                }
+            }
+            evidence = obeyed(evidence, done);
+            now = decision.next_check_at.max(now + SignedDuration::from_secs(30));
+        }
+    }
+}
+
 #[test]
 fn what_somebody_did_in_cml_is_respected_through_a_start_of_the_worker_and_what_is_not_shown() {
     let wish = wish(DesiredLab::Started);
@@ -185,4 +254,28 @@ fn what_somebody_did_in_cml_is_respected_through_a_start_of_the_worker_and_what_
     assert_eq!(drift(&wish, &shown("STARTED"), &record, at(40)), None);
     let anew = LabWish { wished_at: at(35), ..wish };
     assert_eq!(drift(&anew, &restarted, &record, at(40)), None);
+}
+
+#[test]
+fn what_was_decided_stands_while_its_worker_runs_on() {
+    use crate::fixture::worker;
+    use crate::worker::DesiredState;
+
+    let decided = Some((at(30), said(Action::None, "It is started, as wished by mia.", at(45))));
+    let since = Some(at(10));
+    let runs = Worker { running_since: since, ..worker(WorkerStatus::Running, DesiredState::Running) };
+    assert_eq!(standing(decided.clone(), &runs), decided);
+    assert_eq!(standing(None, &runs), None, "it is to be judged for the first time");
+    let restarted = Worker { running_since: Some(at(40)), ..runs };
+    let told = |worker: &Worker| {
+        let (since, decision) = standing(decided.clone(), worker).unwrap();
+        assert_eq!((decision.action, decision.next), (Action::Wait, None));
+        (since, decision.reason)
+    };
+    let reason =
+        "Its worker runs since 2026-03-02 09:40 UTC, and CML was not read since. It is judged when CML shows it.";
+    assert_eq!(told(&restarted), (at(40), reason.into()));
+    let stopped = Worker { status: WorkerStatus::Stopped, status_since: at(50), ..restarted };
+    let reason = "Its worker is stopped since 2026-03-02 09:50 UTC. It is judged when CML shows it.";
+    assert_eq!(told(&stopped), (at(50), reason.into()));
 }
