@@ -47,6 +47,8 @@ pub enum Rule {
     SeatsBack,
     /// An end that says that it is done leaves no machine.
     EndMeansGone,
+    /// An end that was taken back does not come.
+    TakenBackStays,
     /// A worker is not being ended for ever.
     EndingsEnd,
     /// Nothing is done to labs of a worker that is being ended.

@@ -96,6 +96,20 @@ impl Watch {
         }
     }
 
+    /// A safe end has become a termination: nobody took it back, unless it was to end by force after that.
+    pub(crate) fn check_not_taken_back(&self, operation: &str, worker: &str) {
+        let against = {
+            let facts = self.facts();
+            let ending = facts.endings.get(worker).and_then(|(id, _)| facts.operations.get(id));
+            let forced = ending.is_some_and(|ending| ending.began_as == "terminate_worker");
+            facts.taken_back.contains(operation) && !forced
+        };
+        if against {
+            let detail = format!("{worker} is terminated by {operation}, which was taken back");
+            self.monitor.violated(Rule::TakenBackStays, detail);
+        }
+    }
+
     /// A machine is terminated by the product: what was on it is saved, and its seat given back, unless by force.
     pub(crate) fn check_saved(&self, id: &InstanceId) {
         let Some(park) = self.park() else { return };

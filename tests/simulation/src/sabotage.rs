@@ -37,6 +37,8 @@ pub enum Sabotage {
     SeatsStay,
     /// Nobody sees that a worker is being ended.
     EndingsUnseen,
+    /// Nobody sees that the end of a worker was taken back.
+    TakingBackUnseen,
     /// `SAFE_MODE` is not read.
     SafeModeUnread,
     /// Nobody sees that the fleet is frozen.
@@ -51,7 +53,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::None,
         Self::NoLaunchToken,
         Self::NoGroups,
@@ -64,6 +66,7 @@ impl Sabotage {
         Self::FilesVanish,
         Self::SeatsStay,
         Self::EndingsUnseen,
+        Self::TakingBackUnseen,
         Self::SafeModeUnread,
         Self::FreezeUnseen,
         Self::NoClaims,
@@ -103,6 +106,9 @@ impl Sabotage {
         let mut item = item?;
         match (self, item.sk.as_str()) {
             (Self::EndingsUnseen, "ENDING") => return None,
+            (Self::TakingBackUnseen, "ENDING") => {
+                item.attributes.remove("stage");
+            }
             (Self::FreezeUnseen, "SENTINEL") => {
                 item.attributes.remove("frozen_since");
             }

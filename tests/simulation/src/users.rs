@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use app::AppError;
 use app::use_cases::command::{Asked, IdempotencyKey};
 use app::use_cases::create_worker::{NewWorker, create_worker};
+use app::use_cases::reconcile_commands::set_desired_state;
 use app::use_cases::refresh_worker::refresh_worker;
 use app::use_cases::retire_worker::{retire_worker, terminate_by_force};
 use app::use_cases::update_worker::update_worker;
@@ -208,6 +209,16 @@ async fn stop(world: &Arc<World>, id: WorkerId) {
 
 async fn retire(world: &Arc<World>, id: WorkerId) {
     insist(world, "retire", move |world, asked| async move { retire_worker(world.ctx(), &asked, id).await }).await;
+    if world.sim.chance(0.3) {
+        // Somebody takes it back, if it is not too late.
+        let time = if world.sim.chance(0.5) { world.sim.pick(0, MINUTE) } else { world.sim.pick(0, 30 * MINUTE) };
+        world.sim.pause(time).await;
+        let desired = if world.sim.chance(0.7) { DesiredState::Running } else { DesiredState::Stopped };
+        insist(world, "take back", move |world, asked| async move {
+            set_desired_state(world.ctx(), &asked, id, desired, true).await
+        })
+        .await;
+    }
     // Somebody did not hear of it.
     for _ in 0..world.sim.pick(0, 2) {
         let time = world.sim.pick(10 * SECOND, 3 * MINUTE);

@@ -77,6 +77,8 @@ pub(crate) struct Facts {
     pub(crate) operations: BTreeMap<String, Doing>,
     /// Which operation ends a worker, and since when.
     pub(crate) endings: BTreeMap<String, (String, Moment)>,
+    /// Ends that somebody took back.
+    pub(crate) taken_back: BTreeSet<String>,
     pub(crate) workers: BTreeMap<String, Owner>,
     pub(crate) wishes: BTreeMap<LabKey, Wish>,
     pub(crate) hands: BTreeMap<LabKey, ByHand>,
@@ -156,8 +158,15 @@ impl Watch {
             "WORKER" => self.worker_written(attributes),
             "ENDING" => {
                 let (worker, now) = (key.pk.trim_start_matches("WORKER#").to_owned(), self.sim.now());
-                self.sim.note(|| format!("{worker} is being ended by {}", text(attributes, "operation_id")));
-                self.facts().endings.insert(worker, (text(attributes, "operation_id"), now));
+                let (id, stage) = (text(attributes, "operation_id"), text(attributes, "stage"));
+                self.sim.note(|| format!("{worker} is being ended by {id}: {stage}"));
+                let mut facts = self.facts();
+                if stage == "taken_back" {
+                    facts.endings.remove(&worker);
+                    facts.taken_back.insert(id);
+                } else if facts.endings.get(&worker).is_none_or(|(before, _)| *before != id) {
+                    facts.endings.insert(worker, (id, now));
+                }
             }
             "BACKUP" => {
                 if let Ok(id) = text(attributes, "id").parse() {
@@ -255,6 +264,9 @@ impl Watch {
         }
         if begins && doing.kind == "act_on_lab" && doing.by == "reconciler" {
             self.check_lab_begun(&id, &doing);
+        }
+        if kind == "terminate_worker" && doing.began_as == "retire_worker" {
+            self.check_not_taken_back(&id, &doing.worker);
         }
         if status == "succeeded" && kind == "terminate_worker" {
             self.check_ended(&id, &doing.worker);

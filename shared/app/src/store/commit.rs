@@ -6,7 +6,7 @@ use domain::{InstanceId, OperationId, Place, SignedDuration, Timestamp, WorkerId
 use serde::{Deserialize, Serialize};
 
 use super::due_item::{self, PowerDue};
-use super::endings::{Ending, ending_item};
+use super::endings::EndingChange;
 use super::event_item::event_items;
 use super::lab_wishes::LabWishChange;
 use super::operation_item::operation_item;
@@ -56,8 +56,8 @@ pub struct Commit {
     pub lab_wish: Option<LabWishChange>,
     /// The operation judges the whole fleet, after the record of such operations with this version.
     pub fleet_run: Option<Option<u64>>,
-    /// The worker that this operation ends, in place of one of this version; 0 where there was none.
-    pub ending: Option<(WorkerId, u64)>,
+    /// The end of the worker.
+    pub ending: Option<EndingChange>,
     /// The key under which the request came, and machine time now.
     pub idempotency: Option<(IdempotencyRecord, Timestamp)>,
 }
@@ -123,9 +123,9 @@ impl Store {
             }
         }
         writes.extend(commit.lab_wish.iter().map(|change| (Guard::Shared, change.write())));
-        if let (Some((worker, before)), Some(operation)) = (commit.ending, &commit.operation) {
-            writes.push((Guard::Worker, ending_write(worker, before, operation.id)));
-        }
+        let begun = commit.operation.as_ref().map(|operation| operation.id);
+        let ending = commit.ending.and_then(|change| change.write(begun));
+        writes.extend(ending.map(|write| (Guard::Worker, write)));
         if let Some(power) = &commit.power {
             // Whoever judged it meanwhile may have begun something: then all of this is judged anew.
             writes.push((Guard::Worker, Write::Put(due_item::power_item(power), power.follows())));
@@ -198,11 +198,6 @@ fn refused(guards: &[Guard], failed: &[usize]) -> CommitError {
 fn snapshot_write(worker: &Worker, expected_version: u64) -> Write {
     let condition = if expected_version == 0 { Condition::NotExists } else { Condition::Version(expected_version) };
     Write::Put(worker_item(worker), condition)
-}
-
-fn ending_write(worker: WorkerId, before: u64, operation_id: OperationId) -> Write {
-    let condition = if before == 0 { Condition::NotExists } else { Condition::Version(before) };
-    Write::Put(ending_item(worker, &Ending { operation_id, version: before + 1 }), condition)
 }
 
 fn claim_item(place: &Place, instance: &InstanceId, worker: WorkerId) -> Item {

@@ -38,7 +38,7 @@ pub use capacity::KnownShortage;
 pub use commit::{Commit, CommitError, IdempotencyRecord};
 pub use discovered::PlaceLook;
 pub use due_item::{Due, DueKind, PowerDue};
-pub use endings::Ending;
+pub use endings::{Ending, EndingChange, EndingStage};
 pub use event_item::StoredEvent;
 pub use fleet::FleetState;
 pub use keys::EVENT_PREFIX;

@@ -6,7 +6,7 @@ use domain::{OperationId, Sight, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, new_operation, record_and_send, replay, start};
 use super::retire_worker::retire_worker;
-use super::worker_commands::{start_worker, stop_worker};
+use super::worker_commands::{start_worker, stop_worker, take_back};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::PortError;
@@ -17,7 +17,8 @@ const EVERY: SignedDuration = SignedDuration::from_secs(10);
 /// How often the start of a run is tried when others start one at the same moment.
 const ATTEMPTS: usize = 5;
 
-/// Wants a worker so, as if it had been started, stopped or terminated; the last in the safe way.
+/// Wants a worker so, as if it had been started, stopped or terminated; the last in the safe way. Who `may_end` it may
+/// also take its safe end back by wanting it otherwise, until it is wished gone.
 ///
 /// # Errors
 /// As [`start_worker`] and [`retire_worker`].
@@ -26,7 +27,15 @@ pub async fn set_desired_state(
     asked: &Asked,
     id: WorkerId,
     desired: DesiredState,
+    may_end: bool,
 ) -> Result<Operation, AppError> {
+    if may_end
+        && desired != DesiredState::Terminated
+        // On the heap: what waits for it is large enough.
+        && let Some(operation) = Box::pin(take_back(ctx, asked, id, desired)).await?
+    {
+        return Ok(operation);
+    }
     match desired {
         DesiredState::Running => start_worker(ctx, asked, id).await,
         DesiredState::Stopped => stop_worker(ctx, asked, id, None).await,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::decision::{Action, Decision};
 use domain::lab::LabAction;
 use domain::operation::cml::LabTask;
+use domain::operation::retire::RetireTask;
 use domain::operation::{Operation, OperationStatus, Task};
 use domain::reconcile::ReconcilePolicy;
 use domain::reconcile::lab::{LabEvidence, LabSight, decide, drift};
@@ -12,7 +13,7 @@ use domain::worker::{DesiredState, Worker};
 use domain::{Actor, LabId, OperationId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, new_operation, record, send};
-use super::ending::retirement_under_way;
+use super::ending::last_ending;
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Commit, CommitError, Counted, LabWishChange, StoredWish};
@@ -65,6 +66,8 @@ struct Turn {
     held: Option<String>,
     /// Starts and stops of labs that are under way or were begun just now.
     acting: usize,
+    /// The safe end of the worker that was begun last, if one was.
+    retirement: Option<(RetireTask, Timestamp)>,
     frozen: Option<String>,
 }
 
@@ -73,7 +76,12 @@ impl Turn {
         let newest = ctx.store.list_operations(Some(worker.id), NEWEST, None).await?.items;
         let under_way: Vec<Operation> = newest.into_iter().filter(|one| !one.status.is_final()).collect();
         // Behind any number of newer operations.
-        let ends = retirement_under_way(ctx, worker.id).await?.is_some();
+        let ending = last_ending(ctx, worker.id).await?.map(|(_, operation)| operation);
+        let ends = ending.as_ref().is_some_and(|ending| !ending.status.is_final());
+        let retirement = ending.and_then(|ending| match ending.task {
+            Task::RetireWorker(task) => Some((task, ending.finished_at.unwrap_or_else(|| ctx.now()))),
+            _ => None,
+        });
         let held = match worker.desired {
             _ if ends => Some("Its worker is being terminated.".to_owned()),
             DesiredState::Running => None,
@@ -82,7 +90,7 @@ impl Turn {
         let acting = under_way.iter().filter(|one| matches!(one.task, Task::ActOnLab(_))).count();
         let fleet = ctx.store.fleet_state().await?;
         let frozen = fleet.frozen_since.map(|_| fleet.frozen_reason.unwrap_or_default());
-        Ok(Self { under_way, held, acting, frozen })
+        Ok(Self { under_way, held, acting, retirement, frozen })
     }
 
     fn is_busy(&self, lab: &LabId) -> bool {
@@ -91,6 +99,11 @@ impl Turn {
             Task::BackUpLab(task) => task.lab == *lab,
             _ => false,
         })
+    }
+
+    /// When the lab was stopped for an end of its worker, now while that goes on.
+    fn stopped_for_end_at(&self, lab: &LabId) -> Option<Timestamp> {
+        self.retirement.as_ref().filter(|(task, _)| task.has_stopped(lab)).map(|(_, at)| *at)
     }
 
     /// Why what was decided is not done now, and when it is judged again.
@@ -181,6 +194,7 @@ async fn look(
         sight,
         as_wished_at: stored.as_wished_at,
         worker_started_at: worker.running_since,
+        stopped_for_end_at: turn.stopped_for_end_at(&stored.lab_id),
         held: turn.held.clone(),
         operation_under_way: under_way,
     })

@@ -6,11 +6,11 @@ use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Updat
 use domain::{InstanceId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, replay, try_start};
-use super::ending::{last_ending, retirement_under_way};
+use super::ending::{last_ending, retirement_that_stands};
 use super::worker_commands::{terminate_worker, who};
 use crate::context::Context;
 use crate::error::AppError;
-use crate::store::{CmlReadings, Commit, CommitError};
+use crate::store::{CmlReadings, Commit, CommitError, EndingChange};
 
 /// How much later than the next metrics a machine may be seen to run no more, for its last reading to count.
 const READING_SLACK: SignedDuration = SignedDuration::from_mins(2);
@@ -59,10 +59,10 @@ pub(super) enum HowToEnd {
 /// # Errors
 /// The table failed.
 pub(super) async fn how_to_end(ctx: &Context, worker: &Worker, reason: String) -> Result<HowToEnd, AppError> {
-    let before = last_ending(ctx, worker.id).await?;
-    if let Some(under_way) = before.clone().filter(|before| !before.status.is_final()) {
+    if let Some(under_way) = retirement_that_stands(ctx, worker.id).await? {
         return Ok(HowToEnd::IsUnderWay(Box::new(under_way)));
     }
+    let before = last_ending(ctx, worker.id).await?.map(|(_, operation)| operation);
     // The last one had come so far that only the instance was left to terminate, or was by force.
     let wanted_gone = worker.desired == DesiredState::Terminated;
     let handed_over = wanted_gone && before.as_ref().is_some_and(|before| before.task == Task::TerminateWorker);
@@ -101,10 +101,10 @@ async fn start_ending(
 ) -> Result<Operation, AppError> {
     for _ in 0..ATTEMPTS {
         let before = ctx.store.ending(id).await?;
-        if let (Task::RetireWorker(_), Some(under_way)) = (task, retirement_under_way(ctx, id).await?) {
+        if let (Task::RetireWorker(_), Some(under_way)) = (task, retirement_that_stands(ctx, id).await?) {
             return Ok(under_way);
         }
-        let ending = Some((id, before.map_or(0, |before| before.version)));
+        let ending = Some(EndingChange::Begun(id, before.map_or(0, |before| before.version)));
         let commit = Commit { ending, ..Commit::default() };
         match try_start(ctx, asked, (id, None), wish, &|_| task.clone(), commit).await {
             Err(CommitError::WorkerChanged | CommitError::Contended) => {}

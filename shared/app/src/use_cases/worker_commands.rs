@@ -4,17 +4,21 @@ use domain::operation::{Operation, Task};
 use domain::worker::{Command, DesiredState};
 use domain::{Actor, WorkerId};
 
-use super::command::{Asked, check_version, replay, start};
-use super::ending::retirement_under_way;
+use super::command::{Asked, check_version, into_app_error, replay, send, start, try_start};
+use super::ending::{InTheWay, in_the_way};
 use crate::context::Context;
 use crate::error::AppError;
+use crate::store::{Commit, CommitError};
+
+/// How often an end is tried to be taken back when others change the same worker.
+const ATTEMPTS: usize = 10;
 
 /// Wants the worker running.
 ///
 /// # Errors
 /// As [`start`].
 pub async fn start_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Result<Operation, AppError> {
-    want(ctx, asked, id, DesiredState::Running, format!("Started by {}.", who(&asked.actor))).await
+    want(ctx, asked, id, DesiredState::Running, reason(asked, DesiredState::Running)).await
 }
 
 /// Wants the worker stopped, for a reason that users read.
@@ -27,9 +31,40 @@ pub async fn stop_worker(
     id: WorkerId,
     reason: Option<&str>,
 ) -> Result<Operation, AppError> {
-    let by = format!("Stopped by {}", who(&asked.actor));
-    let reason = reason.map_or_else(|| format!("{by}."), |reason| format!("{by}: {reason}"));
+    let by = || self::reason(asked, DesiredState::Stopped);
+    let reason = reason.map_or_else(by, |reason| format!("Stopped by {}: {reason}", who(&asked.actor)));
     want(ctx, asked, id, DesiredState::Stopped, reason).await
+}
+
+/// Takes the safe end of the worker back by wanting it otherwise. Null where there is none to be taken back: then that
+/// is a wish like any other.
+///
+/// # Errors
+/// As [`start`].
+pub(super) async fn take_back(
+    ctx: &Context,
+    asked: &Asked,
+    id: WorkerId,
+    desired: DesiredState,
+) -> Result<Option<Operation>, AppError> {
+    if let Some(done) = replay(ctx, asked).await? {
+        return Ok(Some(done));
+    }
+    let wish = Command::Want { desired, reason: reason(asked, desired) };
+    for _ in 0..ATTEMPTS {
+        let InTheWay::MayBeTakenBack(change, ending) = in_the_way(ctx, id).await? else { return Ok(None) };
+        let commit = Commit { ending: Some(change), ..Commit::default() };
+        match try_start(ctx, asked, (id, None), &wish, &|_| task(desired), commit).await {
+            Err(CommitError::WorkerChanged | CommitError::Contended) => {}
+            Err(error) => return Err(into_app_error(error)),
+            Ok(operation) => {
+                // What it undoes of itself is not left to the next time that it is due.
+                send(ctx, &ending).await;
+                return Ok(Some(operation));
+            }
+        }
+    }
+    Err(AppError::Busy(id))
 }
 
 /// Wants the worker gone, with all that is on it; see [`retire_worker`](super::retire_worker::retire_worker).
@@ -37,7 +72,7 @@ pub async fn stop_worker(
 /// # Errors
 /// As [`start`].
 pub async fn terminate_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Result<Operation, AppError> {
-    want(ctx, asked, id, DesiredState::Terminated, format!("Terminated by {}.", who(&asked.actor))).await
+    want(ctx, asked, id, DesiredState::Terminated, reason(asked, DesiredState::Terminated)).await
 }
 
 /// Wants detailed monitoring on or off.
@@ -46,6 +81,25 @@ pub async fn terminate_worker(ctx: &Context, asked: &Asked, id: WorkerId) -> Res
 /// As [`start`].
 pub async fn set_monitoring(ctx: &Context, asked: &Asked, id: WorkerId, enabled: bool) -> Result<Operation, AppError> {
     start(ctx, asked, id, &Command::SetMonitoring { enabled }, |_| Task::SetMonitoring { enabled }).await
+}
+
+/// What fulfils that wish.
+fn task(desired: DesiredState) -> Task {
+    match desired {
+        DesiredState::Running => Task::StartWorker,
+        DesiredState::Stopped => Task::StopWorker,
+        DesiredState::Terminated => Task::TerminateWorker,
+    }
+}
+
+/// Why the worker is so, by the wish of whoever asks.
+fn reason(asked: &Asked, desired: DesiredState) -> String {
+    let done = match desired {
+        DesiredState::Running => "Started",
+        DesiredState::Stopped => "Stopped",
+        DesiredState::Terminated => "Terminated",
+    };
+    format!("{done} by {}.", who(&asked.actor))
 }
 
 async fn want(
@@ -58,20 +112,25 @@ async fn want(
     if let Some(done) = replay(ctx, asked).await? {
         return Ok(done);
     }
-    let task = match desired {
-        DesiredState::Running => Task::StartWorker,
-        DesiredState::Stopped => Task::StopWorker,
-        DesiredState::Terminated => Task::TerminateWorker,
-    };
-    if desired != DesiredState::Terminated
-        && let Some(ending) = retirement_under_way(ctx, id).await?
-    {
+    if desired != DesiredState::Terminated {
         // Else one of the two would win by chance, and it may be the one that destroys.
-        return Err(AppError::Conflict(format!("the worker is being terminated by operation {}", ending.id)));
+        match in_the_way(ctx, id).await? {
+            InTheWay::Nothing => {}
+            InTheWay::Ends(ending) => {
+                return Err(AppError::Conflict(format!("the worker is being terminated by operation {ending}")));
+            }
+            InTheWay::MayBeTakenBack(_, ending) => {
+                return Err(AppError::Conflict(format!(
+                    "the worker is being terminated by operation {}, which an admin may still take back: PUT \
+                     /api/workers/{id}/desired-state",
+                    ending.id
+                )));
+            }
+        }
     }
-    match seen_to(ctx, asked, id, desired, &task).await? {
+    match seen_to(ctx, asked, id, desired).await? {
         Some(under_way) => Ok(under_way),
-        None => start(ctx, asked, id, &Command::Want { desired, reason }, |_| task.clone()).await,
+        None => start(ctx, asked, id, &Command::Want { desired, reason }, |_| task(desired)).await,
     }
 }
 
@@ -81,7 +140,6 @@ async fn seen_to(
     asked: &Asked,
     id: WorkerId,
     desired: DesiredState,
-    task: &Task,
 ) -> Result<Option<Operation>, AppError> {
     if asked.key.is_some() {
         return Ok(None);
@@ -98,7 +156,7 @@ async fn seen_to(
         found => {
             // A creation is also the start of what it launches.
             let serves = |one: &Operation| {
-                one.task == *task || (desired == DesiredState::Running && one.task == Task::CreateWorker)
+                one.task == task(desired) || (desired == DesiredState::Running && one.task == Task::CreateWorker)
             };
             Ok(Some(found?).filter(|one| !one.status.is_final() && serves(one)))
         }

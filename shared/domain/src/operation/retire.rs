@@ -54,6 +54,8 @@ pub struct SavedLab {
     pub look: LabLook,
     /// We had CML stop it since.
     pub stopping: bool,
+    /// We had CML stop it, and it was not saved anew for what somebody did since.
+    pub stopped: bool,
     /// How often it was saved.
     pub times: u32,
 }
@@ -81,7 +83,7 @@ impl RetireTask {
         let mut saved = saved;
         saved.retain(|one| one.look.state != Some(LabState::Started));
         for one in &mut saved {
-            (one.stopping, one.times) = (false, 1);
+            (one.stopping, one.stopped, one.times) = (false, false, 1);
         }
         Self { step: RetireStep::Notify, labs: vec![], saving: None, saved, deregistered: false, reason }
     }
@@ -107,16 +109,22 @@ impl RetireTask {
     pub fn is_saved(&mut self, lab: LabId, backup: BackupId, look: LabLook) {
         let before = self.saved.iter().position(|saved| saved.lab == lab).map(|n| self.saved.remove(n));
         let times = before.map_or(0, |before| before.times) + 1;
-        self.saved.push(SavedLab { lab, backup, look, stopping: false, times });
+        self.saved.push(SavedLab { lab, backup, look, stopping: false, stopped: false, times });
     }
 
     /// We have CML stop these labs. True when that is news of one of them, to be written down before it is done.
     pub fn begin_stopping(&mut self, labs: &[LabId]) -> bool {
         let mut news = false;
         for saved in self.saved.iter_mut().filter(|saved| labs.contains(&saved.lab) && !saved.stopping) {
-            (saved.stopping, news) = (true, true);
+            (saved.stopping, saved.stopped, news) = (true, true, true);
         }
         news
+    }
+
+    /// Whether we had CML stop the lab.
+    #[must_use]
+    pub fn has_stopped(&self, lab: &LabId) -> bool {
+        self.saved.iter().any(|saved| saved.lab == *lab && saved.stopped)
     }
 
     /// How often a lab was saved already.

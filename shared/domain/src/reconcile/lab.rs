@@ -99,6 +99,8 @@ pub struct LabEvidence {
     pub as_wished_at: Option<Timestamp>,
     /// Since when its worker runs, where that is known. CML leaves labs stopped when its machine comes up.
     pub worker_started_at: Option<Timestamp>,
+    /// When it was last stopped for the end of its worker, which did not come; now while that is being done.
+    pub stopped_for_end_at: Option<Timestamp>,
     /// Why nothing can be done at its controller now.
     pub held: Option<String>,
     /// Something is being done to it.
@@ -121,8 +123,9 @@ pub fn drift(wish: &LabWish, evidence: &LabEvidence, known: &ReconcileRecord, no
         Some(false) | None => return known.cloned(),
     }
     let as_wished_at = evidence.as_wished_at.filter(|at| *at >= wish.wished_at)?;
-    // It was stopped with its machine, by nobody. Where that is not known, it may have been a person.
-    if evidence.worker_started_at.is_some_and(|started| started > as_wished_at) {
+    // It was stopped with its machine, or by us, and by no person. Where that is not known, it may have been one.
+    let stopped = evidence.worker_started_at.max(evidence.stopped_for_end_at);
+    if stopped.is_some_and(|stopped| stopped > as_wished_at) {
         return None;
     }
     let kind = match wish.desired {
@@ -225,11 +228,13 @@ fn judge_attempt(
     if let Some(at) = record.not_before(policy).filter(|at| now < *at) {
         return until(at, format!("{wished} Attempt {} comes at {}.", record.attempts + 1, minute(at)));
     }
-    let why = match (evidence.as_wished_at, evidence.worker_started_at) {
-        (Some(was), Some(started)) if started > was => {
+    let since = |at: Option<Timestamp>| at.filter(|at| evidence.as_wished_at.is_some_and(|was| *at > was));
+    let why = match (since(evidence.worker_started_at), since(evidence.stopped_for_end_at)) {
+        (Some(started), _) => {
             format!(" Its worker was started at {}, and CML leaves labs as they were stopped.", minute(started))
         }
-        _ => String::new(),
+        (None, Some(_)) => " It was stopped for the end of its worker, which did not come.".to_owned(),
+        (None, None) => String::new(),
     };
     said(action, format!("{wished}{why}"), now + policy.grace)
 }

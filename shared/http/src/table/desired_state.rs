@@ -26,7 +26,7 @@ pub(super) const ROWS: &[Function] = &[
         MACHINE_MANAGER,
         OPERATION,
         handler!(set_desired_state),
-        "Want a worker running, stopped or terminated; the last, in the safe way, takes an admin.",
+        "Want a worker running, stopped or terminated; the last, in the safe way, takes an admin, who may also take it back.",
     )
     .body("SetDesiredState")
     .ports(MACHINE_COMMAND_ANYWHERE),

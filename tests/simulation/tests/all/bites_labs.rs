@@ -20,6 +20,11 @@ fn where_nobody_sees_that_a_worker_is_being_ended_its_labs_are_worked_on() {
 }
 
 #[test]
+fn where_nobody_sees_that_an_end_was_taken_back_it_comes() {
+    is_found(Sabotage::TakingBackUnseen, &[Rule::TakenBackStays]);
+}
+
+#[test]
 fn where_safe_mode_is_not_read_something_is_changed() {
     is_found(Sabotage::SafeModeUnread, &[Rule::BrakesHold]);
 }

@@ -33,6 +33,21 @@ async fn a_wish_is_an_operation_and_only_an_admin_wants_a_worker_gone() {
 }
 
 #[tokio::test]
+async fn only_an_admin_takes_the_end_of_a_worker_back() {
+    let api = TestApi::new().await;
+    let end = api.delete(&format!("/api/workers/{WORKER}")).as_admin().await;
+    assert_eq!(end.status, 202);
+    let path = format!("/api/workers/{WORKER}/desired-state");
+    let wish = || api.put(&path).json(&json!({ "desired_state": "running" }));
+    let by_manager = wish().as_manager().await;
+    assert_eq!(by_manager.status, 409);
+    assert!(by_manager.json()["detail"].as_str().unwrap().contains("an admin may still take back"), "{by_manager:?}");
+    let by_admin = wish().as_admin().await;
+    assert_eq!((by_admin.status, &by_admin.json()["kind"]), (202, &json!("start_worker")));
+    assert_eq!(wish().as_manager().await.status, 202, "it is a wish like any other from then on");
+}
+
+#[tokio::test]
 async fn the_numbers_have_every_name_and_a_run_that_is_going_is_named() {
     let api = TestApi::new().await;
     let stats = async || api.get("/api/reconciliation/stats").as_user().await.json();

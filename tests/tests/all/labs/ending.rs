@@ -53,7 +53,7 @@ impl LabWorld {
     }
 
     /// The safe end is at its last step and cannot take it.
-    async fn held_at_the_licence(&self) -> Operation {
+    pub(super) async fn held_at_the_licence(&self) -> Operation {
         let order = local_controllers::FaultOrder::once(ControllerFault::BadGateway);
         self.order(0, order.at("DELETE", "/licensing/deregistration").always()).await;
         let operation = self.retire().await;
@@ -68,7 +68,7 @@ impl LabWorld {
         panic!("it never comes so far: {:?}", self.operation(operation.id).await);
     }
 
-    fn well_again(&self) {
+    pub(super) fn well_again(&self) {
         self.controllers.clear_faults(&self.workers[0].1).unwrap();
     }
 }
@@ -183,8 +183,8 @@ async fn an_end_under_way_is_told_in_power_and_no_other_wish_overtakes_it() {
     let operation = world.held_at_the_licence().await;
     let id = operation.id.to_string();
     for desired in [DesiredState::Running, DesiredState::Stopped] {
-        let admin = asked(&person(Role::Admin, "ada"));
-        let refused = set_desired_state(&world.ctx, &admin, world.worker(0), desired).await;
+        let manager = asked(&person(Role::Manager, "mia"));
+        let refused = set_desired_state(&world.ctx, &manager, world.worker(0), desired, false).await;
         let Err(AppError::Conflict(why)) = refused else { panic!("{refused:?}") };
         assert!(why.contains(&id), "{why}");
     }

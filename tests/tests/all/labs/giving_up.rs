@@ -12,7 +12,7 @@ use local_controllers::{ControllerFault, FaultOrder};
 use super::world::{LabWorld, TWO_NODES, asked, person};
 
 impl LabWorld {
-    async fn notices(&self) -> usize {
+    pub(super) async fn notices(&self) -> usize {
         self.client.notices(self.way(0).await.access()).await.unwrap().len()
     }
 

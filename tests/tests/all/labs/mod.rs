@@ -14,4 +14,5 @@ mod refusals;
 mod registered;
 mod renewals;
 mod retiring;
+mod taking_back;
 pub(crate) mod world;

@@ -19,13 +19,13 @@ use local_controllers::RunningInstance;
 use super::world::{LabWorld, TWO_NODES, asked, person};
 
 impl LabWorld {
-    async fn wish(&self, lab: &LabId, action: LabAction) -> Operation {
+    pub(super) async fn wish(&self, lab: &LabId, action: LabAction) -> Operation {
         let mia = person(Role::Manager, "mia");
         act_on_lab(&self.ctx, &asked(&mia), &mia, self.worker(0), lab, action).await.unwrap()
     }
 
     /// A lab that somebody started here, and that runs.
-    async fn wished_lab(&self) -> LabId {
+    pub(super) async fn wished_lab(&self) -> LabId {
         let lab = self.lab(0, TWO_NODES).await;
         let start = self.wish(&lab, LabAction::Start).await;
         self.succeeded(start.id).await;
@@ -38,7 +38,7 @@ impl LabWorld {
     }
 
     /// What was decided last of the lab, and why.
-    async fn decided(&self, lab: &LabId) -> (Action, String) {
+    pub(super) async fn decided(&self, lab: &LabId) -> (Action, String) {
         let (_, decision) = self.stored_wish(lab).await.decided.unwrap();
         (decision.action, decision.reason)
     }
@@ -51,12 +51,12 @@ impl LabWorld {
         (decision.action, decision.reason)
     }
 
-    async fn shows(&self, lab: &LabId) -> String {
+    pub(super) async fn shows(&self, lab: &LabId) -> String {
         self.client.lab_state(self.way(0).await.access(), lab.as_str()).await.unwrap().to_string()
     }
 
     /// What the reconciler began with that lab, newest first.
-    async fn begun(&self, lab: &LabId) -> Vec<Operation> {
+    pub(super) async fn begun(&self, lab: &LabId) -> Vec<Operation> {
         let all = self.ctx.store.list_operations(Some(self.worker(0)), 200, None).await.unwrap().items;
         let of_lab = |task: &Task| matches!(task, Task::ActOnLab(task) if task.lab == *lab);
         all.into_iter().filter(|one| one.requested_by == Actor::reconciler() && of_lab(&one.task)).collect()

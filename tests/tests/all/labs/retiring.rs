@@ -15,7 +15,7 @@ use super::world::{LabWorld, TWO_NODES, asked, person};
 use crate::handlers::world::cloud;
 
 /// The calls of each step.
-const STEPS: [(&str, &str); 10] = [
+pub(super) const STEPS: [(&str, &str); 10] = [
     ("GET", "/labs"),
     ("GET", "/labs/*"),
     ("GET", "/labs/*/nodes"),

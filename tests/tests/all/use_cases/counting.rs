@@ -49,7 +49,7 @@ async fn the_numbers_equal_a_seeded_fleet() {
     let stopped = world.running_worker("stopped").await;
     // A wish of the very moment of a judgement would be sent with that one's id.
     world.pass(1);
-    let stop = set_desired_state(&world.ctx, &asked(), stopped, DesiredState::Stopped).await.unwrap();
+    let stop = set_desired_state(&world.ctx, &asked(), stopped, DesiredState::Stopped, false).await.unwrap();
     world.succeeded(stop.id).await;
     let gone = world.running_worker("gone").await;
     world.pass(1);

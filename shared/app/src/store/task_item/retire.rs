@@ -31,6 +31,8 @@ pub(in crate::store) struct SavedRecord {
     state: Option<String>,
     #[serde(default)]
     stopping: bool,
+    #[serde(default)]
+    stopped: bool,
     times: u32,
 }
 
@@ -61,6 +63,7 @@ fn saved_record(saved: &SavedLab) -> SavedRecord {
         modified_at: saved.look.modified_at,
         state: saved.look.state.as_ref().map(|state| state.name().to_owned()),
         stopping: saved.stopping,
+        stopped: saved.stopped,
         times: saved.times,
     }
 }
@@ -100,6 +103,7 @@ fn read_saved(record: &SavedRecord) -> Result<SavedLab, AppError> {
         backup: record.backup.parse().map_err(bad_field)?,
         look: LabLook { modified_at: record.modified_at, state: record.state.as_deref().map(LabState::from_name) },
         stopping: record.stopping,
+        stopped: record.stopped,
         times: record.times,
     })
 }

@@ -10,7 +10,7 @@ use domain::{Actor, Timestamp};
 use super::judged;
 use crate::context::Context;
 use crate::error::AppError;
-use crate::store::{Commit, CommitError, PowerDue};
+use crate::store::{Commit, CommitError, EndingChange, PowerDue};
 use crate::use_cases::command::{Asked, into_app_error, new_operation, record_and_send};
 use crate::use_cases::ending::retirement_under_way;
 use crate::use_cases::retire_worker::{HowToEnd, how_to_end};
@@ -49,7 +49,7 @@ pub(super) async fn act(
             HowToEnd::AtOnce => {}
             HowToEnd::Safely(retire) => {
                 let before = ctx.store.ending(worker.id).await?;
-                ending = Some((worker.id, before.map_or(0, |before| before.version)));
+                ending = Some(EndingChange::Begun(worker.id, before.map_or(0, |before| before.version)));
                 task = Task::RetireWorker(retire);
             }
             HowToEnd::IsUnderWay(_) => return Ok(Acted::Nothing(overtaken(&decision, now))),

@@ -9,7 +9,7 @@ use domain::worker::{Worker, WorkerStatus};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::CmlReadings;
-use crate::use_cases::ending::retirement_under_way;
+use crate::use_cases::ending::retirement_that_stands;
 
 /// Newest operations of a worker among which those that move it, and those that people work by, are looked for.
 const NEWEST: u32 = 20;
@@ -32,7 +32,8 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
     let as_wished = worker.is_as_wished();
     let may_be_idle = worker.status == WorkerStatus::Running && readings.cml.running_nodes == Some(0);
     let operations = if as_wished && !may_be_idle { vec![] } else { operations(ctx, worker, &record).await? };
-    let ending = retirement_under_way(ctx, worker.id).await?.filter(|one| matches!(one.task, Task::RetireWorker(_)));
+    let ending = retirement_that_stands(ctx, worker.id).await?;
+    let ending = ending.filter(|one| matches!(one.task, Task::RetireWorker(_)));
     let moving = operations.iter().rev().find(|one| !one.status.is_final() && one.task.moves_instance());
     let moving = moving.or(ending.as_ref()).filter(|_| !as_wished);
     let license = readings.cml.license.as_ref().and_then(|license| license.authorization.as_deref());
@@ -71,7 +72,8 @@ async fn operations(ctx: &Context, worker: &Worker, record: &ReconcileRecord) ->
 fn how_far(ending: &Operation) -> String {
     let waits = ending.waiting_for.as_ref().map(|what| format!(" It waits for {what}."));
     format!(
-        "It is being terminated by operation {}, asked by {}; what is on it is saved first.{}",
+        "It is being terminated by operation {}, asked by {}; what is on it is saved first, and until then an admin may \
+         take that back.{}",
         ending.id,
         ending.requested_by,
         waits.unwrap_or_default()

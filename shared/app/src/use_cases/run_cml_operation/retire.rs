@@ -11,7 +11,7 @@ use domain::{SignedDuration, Timestamp, WorkerId};
 use super::notice;
 use crate::context::Context;
 use crate::error::AppError;
-use crate::store::{Commit, CommitError, PowerDue};
+use crate::store::{Commit, CommitError, Ending, EndingChange, EndingStage, PowerDue};
 use crate::use_cases::command::into_app_error;
 use crate::use_cases::controller::{CmlPorts, NoWay, reach};
 use crate::use_cases::operation_run::{Progress, frozen, keep};
@@ -29,6 +29,10 @@ const FIRST_CONTACT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 const ATTEMPTS: usize = 5;
 /// The notice's headline.
 const NOTICE: &str = "This worker is about to be terminated";
+/// The code of an end that gives way to another wish.
+const SUPERSEDED: &str = "superseded";
+/// Why.
+const TAKEN_BACK: &str = "It was taken back: the worker was wanted otherwise.";
 /// What helps where a step cannot be done.
 const FORCE: &str = "Or terminate it with force and a reason: then what is on it is lost, and its seats stay taken.";
 
@@ -39,10 +43,14 @@ pub(super) async fn advance(
     worker: &Worker,
     mut task: RetireTask,
 ) -> Result<Progress, AppError> {
-    // By this operation, which was cut off after its wish; or by force, which takes its place.
-    let ended = worker.status.is_final() || task.step == RetireStep::HandOver;
-    if ended || is_forced(ctx, operation, worker).await? {
-        return hand_over(ctx, operation, worker, &task).await;
+    match standing(ctx, operation, worker).await? {
+        Standing::Over(why) => return Ok(Progress::failed(SUPERSEDED, why)),
+        Standing::Forced => return hand_over(ctx, operation, worker, &task).await,
+        // By this operation, which was cut off after its wish.
+        Standing::GoesOn if worker.status.is_final() || task.step == RetireStep::HandOver => {
+            return hand_over(ctx, operation, worker, &task).await;
+        }
+        Standing::GoesOn => {}
     }
     if let Some(held) = brake(ctx, &task).await? {
         return Ok(held);
@@ -67,16 +75,34 @@ pub(super) async fn advance(
         if task.step == RetireStep::HandOver {
             return hand_over(ctx, operation, worker, &task).await;
         }
+        if let Standing::Over(why) = standing(ctx, operation, worker).await? {
+            return Ok(Progress::failed(SUPERSEDED, why));
+        }
         if ctx.machine_clock.now().duration_since(begun) >= RUN_FOR {
             return Ok(Progress::Waiting(waiting_for(&task), ctx.now()));
         }
     }
 }
 
-/// Somebody had the worker terminated with all that is on it.
-async fn is_forced(ctx: &Context, operation: &Operation, worker: &Worker) -> Result<bool, AppError> {
-    let ending = ctx.store.ending(worker.id).await?;
-    Ok(worker.desired == DesiredState::Terminated && ending.is_some_and(|ending| ending.operation_id != operation.id))
+/// What others made of this end meanwhile.
+enum Standing {
+    /// Nothing.
+    GoesOn,
+    /// Somebody had the worker terminated with all that is on it.
+    Forced,
+    /// It is over, for that reason.
+    Over(String),
+}
+
+async fn standing(ctx: &Context, operation: &Operation, worker: &Worker) -> Result<Standing, AppError> {
+    let Some(ending) = ctx.store.ending(worker.id).await? else { return Ok(Standing::GoesOn) };
+    Ok(match ending.stage {
+        _ if ending.operation_id == operation.id && ending.stage != EndingStage::TakenBack => Standing::GoesOn,
+        _ if ending.operation_id == operation.id => Standing::Over(TAKEN_BACK.into()),
+        _ if worker.desired == DesiredState::Terminated => Standing::Forced,
+        // It had been taken back before.
+        _ => Standing::Over(format!("{TAKEN_BACK} By now operation {} ends the worker.", ending.operation_id)),
+    })
 }
 
 /// How far the operation is, and what it has saved, whatever becomes of it.
@@ -196,7 +222,9 @@ async fn hand_over(
     worker: &Worker,
     task: &RetireTask,
 ) -> Result<Progress, AppError> {
-    wish_gone(ctx, operation, worker.id, &task.reason).await?;
+    if !wish_gone(ctx, operation, worker.id, &task.reason).await? {
+        return Ok(Progress::failed(SUPERSEDED, TAKEN_BACK));
+    }
     operation.task = Task::TerminateWorker;
     // However long saving took, the instance has the time that instances have.
     operation.expires_at = operation.expires_at.max(ctx.now() + operation.task.time_allowed());
@@ -204,14 +232,20 @@ async fn hand_over(
 }
 
 /// Wishes the worker gone, and notes in the record of that wish that this operation sees to it: what comes of it is
-/// counted for the wish, and nothing else is begun for it.
-async fn wish_gone(ctx: &Context, operation: &Operation, id: WorkerId, reason: &str) -> Result<(), AppError> {
+/// counted for the wish, and nothing else is begun for it. False where the end was taken back just before.
+async fn wish_gone(ctx: &Context, operation: &Operation, id: WorkerId, reason: &str) -> Result<bool, AppError> {
     let wish = Command::Want { desired: DesiredState::Terminated, reason: reason.into() };
     for _ in 0..ATTEMPTS {
         let worker = ctx.store.worker(id).await?;
         if worker.status.is_final() {
-            return Ok(());
+            return Ok(true);
         }
+        let ending = ctx.store.ending(id).await?.filter(|ending| ending.operation_id == operation.id);
+        if ending.is_some_and(|ending| ending.stage == EndingStage::TakenBack) {
+            return Ok(false);
+        }
+        let begun = ending.filter(|ending| ending.stage == EndingStage::Begun);
+        let handed_over = begun.map(|ending| Ending { stage: EndingStage::HandedOver, ..ending });
         let now = ctx.now();
         let change = Change::of(&worker, command(&worker, &wish)?, operation.requested_by.clone(), now);
         let number = change.as_ref().map_or(&worker, |change| &change.worker).wish.number;
@@ -221,11 +255,12 @@ async fn wish_gone(ctx: &Context, operation: &Operation, id: WorkerId, reason: &
             unchanged: change.is_none().then_some((id, worker.version)),
             change,
             power: Some(due.with_record(record)),
+            ending: handed_over.map(|ending| EndingChange::Is(id, ending)),
             ..Commit::default()
         };
         match ctx.store.commit(&commit, ctx.settings.operation_retention).await {
             Err(CommitError::WorkerChanged | CommitError::Contended) => {}
-            other => return other.map_err(into_app_error),
+            other => return other.map(|()| true).map_err(into_app_error),
         }
     }
     Err(AppError::Busy(id))
@@ -237,17 +272,38 @@ pub(super) async fn called_off(ctx: &Context, ports: CmlPorts<'_>, operation: &m
     if task.deregistered {
         operation.warn("Its licence was given back already: register it again to go on with it.");
     }
-    // Force would not help against a brake.
-    if let Some(error) = operation.error.as_mut().filter(|error| error.code != SAFE_MODE) {
+    let another = restart_labs(ctx, operation, task).await.unwrap_or_else(|error| {
+        tracing::warn!(operation_id = %operation.id, %error, "what is left of an end is left to the next readings");
+        false
+    });
+    // Force would not help against a brake, and is not asked for by whoever took it back.
+    let helps = |code: &str| code != SAFE_MODE && code != SUPERSEDED;
+    if let Some(error) = operation.error.as_mut().filter(|error| helps(&error.code)) {
         error.message = format!("{} {FORCE}", error.message);
     }
     if task.step > RetireStep::Notify
+        && !another
         && !ctx.settings.safe_mode
         && let Err(why) = withdraw_notice(ctx, ports, operation).await
     {
         tracing::warn!(operation_id = %operation.id, why, "the notice of the end stays in CML");
         operation.warn(format!("The notice of its end may still be shown in CML: {why}"));
     }
+}
+
+/// Has labs that were stopped for nothing read and judged soon. Whether another end has been begun meanwhile: then they
+/// stay as they are, and so does the notice.
+async fn restart_labs(ctx: &Context, operation: &mut Operation, task: &RetireTask) -> Result<bool, AppError> {
+    let Some(id) = operation.target else { return Ok(false) };
+    let another = ctx.store.ending(id).await?.is_some_and(|ending| ending.operation_id != operation.id);
+    let stopped = task.saved.iter().filter(|saved| saved.stopped).count();
+    if stopped > 0 && !another {
+        operation.warn(format!(
+            "{stopped} of its labs were stopped. Those that somebody started here are started again; start the others."
+        ));
+        ctx.store.save_labs_due(id, ctx.now() + LOOK_AGAIN_AFTER).await?;
+    }
+    Ok(another)
 }
 
 async fn withdraw_notice(ctx: &Context, ports: CmlPorts<'_>, operation: &Operation) -> Result<(), String> {

@@ -18,6 +18,7 @@ fn shown(state: &str) -> LabEvidence {
         sight: LabSight::Shown(LabState::from_name(state)),
         as_wished_at: None,
         worker_started_at: Some(at(-60)),
+        stopped_for_end_at: None,
         held: None,
         operation_under_way: false,
     }
@@ -78,6 +79,12 @@ fn what_its_worker_stopped_with_is_started_again_and_what_a_person_stopped_is_re
     // Since when an imported worker runs may not be known.
     let unknown = LabEvidence { worker_started_at: None, ..by_hand.clone() };
     assert!(drift(&wish, &unknown, &ReconcileRecord::default(), at(100)).is_some());
+    // We stopped it ourselves, for an end of its worker that did not come.
+    let for_end = LabEvidence { stopped_for_end_at: Some(at(40)), ..by_hand.clone() };
+    assert_eq!(drift(&wish, &for_end, &ReconcileRecord::default(), at(100)), None);
+    let decision = judge(&wish, &for_end, &ReconcileRecord::default(), 100);
+    assert_eq!(decision.action, Action::Start);
+    assert!(decision.reason.ends_with("It was stopped for the end of its worker, which did not come."), "{decision:?}");
     // The time is the first at which it was seen so, however often it is judged.
     let later = noting(record, &wish, &by_hand, at(500));
     assert_eq!(judge(&wish, &by_hand, &later, 100 + 12 * 60 - 1).action, Action::Wait);
@@ -122,11 +129,12 @@ fn evidences() -> impl Strategy<Value = LabEvidence> {
         1 => Just(LabSight::Gone),
     ];
     let minutes = || prop::option::of((-100_i64..2_000).prop_map(at));
-    (sights, minutes(), minutes(), any::<bool>(), any::<bool>()).prop_map(
-        |(sight, as_wished_at, worker_started_at, held, operation_under_way)| LabEvidence {
+    (sights, minutes(), minutes(), minutes(), any::<bool>(), any::<bool>()).prop_map(
+        |(sight, as_wished_at, worker_started_at, stopped_for_end_at, held, operation_under_way)| LabEvidence {
             sight,
             as_wished_at,
             worker_started_at,
+            stopped_for_end_at,
             held: held.then(|| "Its worker is stopped.".to_owned()),
             operation_under_way,
         },

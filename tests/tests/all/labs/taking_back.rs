@@ -1,0 +1,119 @@
+//! A safe end that somebody takes back: the worker stays, and what was done for the end is undone as far as it can be.
+
+use app::AppError;
+use app::store::{EndingChange, EndingStage};
+use app::use_cases::reconcile_commands::set_desired_state;
+use app::use_cases::retire_worker::terminate_by_force;
+use app::use_cases::worker_commands::start_worker;
+use domain::lab::LabAction;
+use domain::operation::{Operation, OperationStatus, Task};
+use domain::worker::DesiredState;
+use domain::{Role, SignedDuration};
+use local_controllers::{ControllerFault, FaultOrder};
+
+use super::retiring::STEPS;
+use super::world::{LabWorld, TWO_NODES, asked, person};
+
+impl LabWorld {
+    /// An admin wants it otherwise.
+    async fn take_back(&self, desired: DesiredState) -> Result<Operation, AppError> {
+        let admin = asked(&person(Role::Admin, "ada"));
+        set_desired_state(&self.ctx, &admin, self.worker(0), desired, true).await
+    }
+}
+
+#[tokio::test]
+async fn what_an_end_stopped_runs_again_when_an_admin_takes_it_back_and_nobody_else_does() {
+    let world = LabWorld::new().await;
+    let lab = world.wished_lab().await;
+    let before = world.ctx.store.worker(world.worker(0)).await.unwrap();
+    let ending = world.held_at_the_licence().await;
+    assert_eq!((world.shows(&lab).await.as_str(), world.notices().await), ("STOPPED", 1));
+    let manager = asked(&person(Role::Manager, "mia"));
+    for refused in [
+        start_worker(&world.ctx, &manager, world.worker(0)).await,
+        set_desired_state(&world.ctx, &manager, world.worker(0), DesiredState::Stopped, false).await,
+    ] {
+        let Err(AppError::Conflict(why)) = refused else { panic!("{refused:?}") };
+        assert!(why.contains(&ending.id.to_string()) && why.contains("an admin may still take back"), "{why}");
+    }
+
+    let back = world.take_back(DesiredState::Running).await.unwrap();
+    assert_eq!(back.task, Task::StartWorker);
+    let (code, message) = world.failed(ending.id).await;
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("superseded", "It was taken back: the worker was wanted otherwise.")
+    );
+    let ended = world.operation(ending.id).await;
+    let result = ended.result.unwrap();
+    assert!(result.warnings.iter().any(|one| one.starts_with("1 of its labs were stopped.")), "{:?}", result.warnings);
+    assert!(result.detail.unwrap().starts_with("1 lab was saved before"));
+    assert_eq!(world.notices().await, 0);
+    let after = world.ctx.store.worker(world.worker(0)).await.unwrap();
+    assert_eq!((after.desired, &after.state_reason), (DesiredState::Running, &before.state_reason));
+
+    // Nobody stopped it by hand: it is started at once.
+    world.well_again();
+    world.read_labs(0).await;
+    let begun = world.begun(&lab).await;
+    assert_eq!(begun.len(), 1, "{:?}", world.decided(&lab).await);
+    assert!(world.decided(&lab).await.1.ends_with("It was stopped for the end of its worker, which did not come."));
+    world.succeeded(begun[0].id).await;
+    assert_eq!(world.shows(&lab).await, "STARTED");
+    world.wish(&lab, LabAction::Stop).await;
+}
+
+#[tokio::test]
+async fn an_end_can_be_taken_back_at_every_step_and_asked_for_anew_before_it_has_heard_of_that() {
+    for (method, path) in STEPS {
+        let what = format!("{method} {path}");
+        let world = LabWorld::new().await;
+        world.booted_lab(0, TWO_NODES).await;
+        world.order(0, FaultOrder::once(ControllerFault::BadGateway).at(method, path).always()).await;
+        let ending = world.retire().await;
+        for _ in 0..3 {
+            world.tick().await;
+        }
+        world.take_back(DesiredState::Running).await.unwrap();
+        let anew = world.retire().await;
+        assert_ne!(anew.id, ending.id, "{what}");
+        world.well_again();
+        assert_eq!(world.failed(ending.id).await.0, "superseded", "{what}");
+        let done = world.terminated(anew.id).await;
+        assert_eq!(done.status, OperationStatus::Succeeded, "{what}: {done:?}");
+        let late = world.take_back(DesiredState::Running).await;
+        assert!(matches!(late, Err(AppError::Conflict(_))), "{what}: {late:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_notice_of_an_end_stays_where_another_was_begun_since() {
+    let world = LabWorld::new().await;
+    world.booted_lab(0, TWO_NODES).await;
+    let ending = world.held_at_the_licence().await;
+    world.take_back(DesiredState::Running).await.unwrap();
+    world.retire().await;
+    assert_eq!(world.failed(ending.id).await.0, "superseded");
+    assert_eq!(world.notices().await, 1);
+}
+
+#[tokio::test]
+async fn of_a_worker_that_is_handed_over_and_one_that_is_taken_back_at_the_same_moment_one_comes_first() {
+    let world = LabWorld::new().await;
+    world.lab(0, TWO_NODES).await;
+    let ending = world.held_at_the_licence().await;
+    let (id, store) = (world.worker(0), &world.ctx.store);
+    let read = store.ending(id).await.unwrap().unwrap();
+    world.take_back(DesiredState::Stopped).await.unwrap();
+    let handed_over = app::store::Ending { stage: EndingStage::HandedOver, ..read };
+    let ending_change = Some(EndingChange::Is(id, handed_over));
+    let commit = app::store::Commit { ending: ending_change, ..app::store::Commit::default() };
+    let late = store.commit(&commit, SignedDuration::from_hours(1)).await;
+    assert!(matches!(late, Err(app::store::CommitError::WorkerChanged)), "{late:?}");
+    assert_eq!(store.worker(id).await.unwrap().desired, DesiredState::Stopped);
+    // Who wants it gone by force is served all the same, and both operations end as one.
+    let admin = asked(&person(Role::Admin, "ada"));
+    terminate_by_force(&world.ctx, &admin, id, "the disk is broken").await.unwrap();
+    assert_eq!(world.terminated(ending.id).await.status, OperationStatus::Succeeded);
+}
