@@ -1,7 +1,7 @@
 //! The operation that ends a worker, if one does.
 
 use domain::operation::{Operation, Task};
-use domain::{OperationId, WorkerId};
+use domain::{Actor, OperationId, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -52,16 +52,21 @@ pub(super) enum InTheWay {
     Ends(OperationId),
 }
 
+/// Whether that end may be taken back, until it is handed over: a safe one, unless the worker was wished gone before it
+/// was begun, which stands.
+pub(super) fn may_be_taken_back(ending: &Operation) -> bool {
+    matches!(ending.task, Task::RetireWorker(_)) && ending.requested_by != Actor::reconciler()
+}
+
 /// What stands in the way of wanting the worker otherwise than gone.
 ///
 /// # Errors
 /// The table failed.
 pub(super) async fn in_the_way(ctx: &Context, id: WorkerId) -> Result<InTheWay, AppError> {
     let Some((ending, operation)) = under_way(ctx, id).await? else { return Ok(InTheWay::Nothing) };
-    let safe = matches!(operation.task, Task::RetireWorker(_));
     Ok(match ending.stage {
         EndingStage::TakenBack => InTheWay::Nothing,
-        EndingStage::Begun if safe => {
+        EndingStage::Begun if may_be_taken_back(&operation) => {
             let taken_back = Ending { stage: EndingStage::TakenBack, ..ending };
             InTheWay::MayBeTakenBack(EndingChange::Is(id, taken_back), Box::new(operation))
         }

@@ -9,7 +9,7 @@ use domain::worker::{Worker, WorkerStatus};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::CmlReadings;
-use crate::use_cases::ending::retirement_that_stands;
+use crate::use_cases::ending::{may_be_taken_back, retirement_that_stands};
 
 /// Newest operations of a worker among which those that move it, and those that people work by, are looked for.
 const NEWEST: u32 = 20;
@@ -71,9 +71,9 @@ async fn operations(ctx: &Context, worker: &Worker, record: &ReconcileRecord) ->
 /// How far the end of a worker is, for people.
 fn how_far(ending: &Operation) -> String {
     let waits = ending.waiting_for.as_ref().map(|what| format!(" It waits for {what}."));
+    let back = if may_be_taken_back(ending) { ", and until then an admin may take that back" } else { "" };
     format!(
-        "It is being terminated by operation {}, asked by {}; what is on it is saved first, and until then an admin may \
-         take that back.{}",
+        "It is being terminated by operation {}, asked by {}; what is on it is saved first{back}.{}",
         ending.id,
         ending.requested_by,
         waits.unwrap_or_default()

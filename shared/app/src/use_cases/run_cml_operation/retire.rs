@@ -96,9 +96,10 @@ enum Standing {
 
 async fn standing(ctx: &Context, operation: &Operation, worker: &Worker) -> Result<Standing, AppError> {
     let Some(ending) = ctx.store.ending(worker.id).await? else { return Ok(Standing::GoesOn) };
+    let is_this = ending.operation_id == operation.id;
     Ok(match ending.stage {
-        _ if ending.operation_id == operation.id && ending.stage != EndingStage::TakenBack => Standing::GoesOn,
-        _ if ending.operation_id == operation.id => Standing::Over(TAKEN_BACK.into()),
+        EndingStage::TakenBack if is_this => Standing::Over(TAKEN_BACK.into()),
+        _ if is_this => Standing::GoesOn,
         _ if worker.desired == DesiredState::Terminated => Standing::Forced,
         // It had been taken back before.
         _ => Standing::Over(format!("{TAKEN_BACK} By now operation {} ends the worker.", ending.operation_id)),
