@@ -96,6 +96,8 @@ pub(super) enum TaskRecord {
         #[serde(default)]
         saved: Vec<SavedRecord>,
         #[serde(default)]
+        stopped: Vec<String>,
+        #[serde(default)]
         deregistered: bool,
         reason: String,
     },

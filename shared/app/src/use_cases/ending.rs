@@ -1,7 +1,8 @@
 //! The operation that ends a worker, if one does.
 
 use domain::operation::{Operation, Task};
-use domain::{Actor, OperationId, WorkerId};
+use domain::worker::{DesiredState, Worker};
+use domain::{OperationId, Timestamp, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
@@ -52,10 +53,15 @@ pub(super) enum InTheWay {
     Ends(OperationId),
 }
 
-/// Whether that end may be taken back, until it is handed over: a safe one, unless the worker was wished gone before it
-/// was begun, which stands.
-pub(super) fn may_be_taken_back(ending: &Operation) -> bool {
-    matches!(ending.task, Task::RetireWorker(_)) && ending.requested_by != Actor::reconciler()
+/// Whether that end of the worker may be taken back, until it is handed over: a safe one, unless the worker was wished
+/// gone before it, which stands.
+pub(super) fn may_be_taken_back(worker: &Worker, ending: &Operation) -> bool {
+    matches!(ending.task, Task::RetireWorker(_)) && worker.desired != DesiredState::Terminated
+}
+
+/// Until when labs that this end stopped may still be coming down. What they are after that is somebody's doing.
+pub(super) fn stops_until(ctx: &Context, ending: &Operation) -> Timestamp {
+    ending.finished_at.map_or_else(|| ctx.now(), |at| at + ctx.settings.reconcile_labs.grace)
 }
 
 /// What stands in the way of wanting the worker otherwise than gone.
@@ -64,9 +70,10 @@ pub(super) fn may_be_taken_back(ending: &Operation) -> bool {
 /// The table failed.
 pub(super) async fn in_the_way(ctx: &Context, id: WorkerId) -> Result<InTheWay, AppError> {
     let Some((ending, operation)) = under_way(ctx, id).await? else { return Ok(InTheWay::Nothing) };
+    let worker = ctx.store.worker(id).await?;
     Ok(match ending.stage {
         EndingStage::TakenBack => InTheWay::Nothing,
-        EndingStage::Begun if may_be_taken_back(&operation) => {
+        EndingStage::Begun if may_be_taken_back(&worker, &operation) => {
             let taken_back = Ending { stage: EndingStage::TakenBack, ..ending };
             InTheWay::MayBeTakenBack(EndingChange::Is(id, taken_back), Box::new(operation))
         }

@@ -116,6 +116,8 @@ async fn call(
     };
     let attached = |worker: &Worker| observe_instance(worker, Seen::Present(&seen), ctx.now());
     let worker = change(ctx, worker.id, actor, |worker| Ok(attached(worker))).await?;
+    // Those known are of a machine before.
+    ctx.store.drop_labs(worker.id).await?;
     if worker.status.is_final() {
         // It ended while EC2 was launching: nobody would ever look at this instance again.
         tracing::warn!(worker_id = %worker.id, instance_id = %seen.id, "launched for a worker that has ended; terminated");

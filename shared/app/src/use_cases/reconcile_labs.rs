@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use domain::decision::{Action, Decision};
 use domain::lab::LabAction;
 use domain::operation::cml::LabTask;
-use domain::operation::retire::RetireTask;
 use domain::operation::{Operation, OperationStatus, Task};
 use domain::reconcile::ReconcilePolicy;
 use domain::reconcile::lab::{LabEvidence, LabSight, decide, drift};
@@ -13,7 +12,7 @@ use domain::worker::{DesiredState, Worker};
 use domain::{Actor, LabId, OperationId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, new_operation, record, send};
-use super::ending::last_ending;
+use super::ending::{last_ending, stops_until};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Commit, CommitError, Counted, LabWishChange, StoredWish};
@@ -66,8 +65,8 @@ struct Turn {
     held: Option<String>,
     /// Starts and stops of labs that are under way or were begun just now.
     acting: usize,
-    /// The safe end of the worker that was begun last, if one was.
-    retirement: Option<(RetireTask, Timestamp)>,
+    /// Labs that a safe end of the worker stopped, and until when that may still show.
+    stopped_for_end: Option<(Vec<LabId>, Timestamp)>,
     frozen: Option<String>,
 }
 
@@ -78,8 +77,8 @@ impl Turn {
         // Behind any number of newer operations.
         let ending = last_ending(ctx, worker.id).await?.map(|(_, operation)| operation);
         let ends = ending.as_ref().is_some_and(|ending| !ending.status.is_final());
-        let retirement = ending.and_then(|ending| match ending.task {
-            Task::RetireWorker(task) => Some((task, ending.finished_at.unwrap_or_else(|| ctx.now()))),
+        let stopped_for_end = ending.and_then(|ending| match ending.task {
+            Task::RetireWorker(ref task) => Some((task.stopped.clone(), stops_until(ctx, &ending))),
             _ => None,
         });
         let held = match worker.desired {
@@ -90,7 +89,7 @@ impl Turn {
         let acting = under_way.iter().filter(|one| matches!(one.task, Task::ActOnLab(_))).count();
         let fleet = ctx.store.fleet_state().await?;
         let frozen = fleet.frozen_since.map(|_| fleet.frozen_reason.unwrap_or_default());
-        Ok(Self { under_way, held, acting, retirement, frozen })
+        Ok(Self { under_way, held, acting, stopped_for_end, frozen })
     }
 
     fn is_busy(&self, lab: &LabId) -> bool {
@@ -101,9 +100,8 @@ impl Turn {
         })
     }
 
-    /// When the lab was stopped for an end of its worker, now while that goes on.
     fn stopped_for_end_at(&self, lab: &LabId) -> Option<Timestamp> {
-        self.retirement.as_ref().filter(|(task, _)| task.has_stopped(lab)).map(|(_, at)| *at)
+        self.stopped_for_end.as_ref().filter(|(stopped, _)| stopped.contains(lab)).map(|(_, at)| *at)
     }
 
     /// Why what was decided is not done now, and when it is judged again.

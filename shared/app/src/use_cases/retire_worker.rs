@@ -1,12 +1,14 @@
 //! The end of a worker: what is on it is saved first, unless somebody says why not.
 
+use std::collections::BTreeSet;
+
 use domain::operation::retire::{RetireTask, SavedLab};
 use domain::operation::{Operation, Task};
 use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Update, command::command};
-use domain::{InstanceId, SignedDuration, Timestamp, WorkerId};
+use domain::{InstanceId, LabId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, replay, try_start};
-use super::ending::{last_ending, retirement_that_stands};
+use super::ending::{last_ending, retirement_that_stands, stops_until};
 use super::worker_commands::{terminate_worker, who};
 use crate::context::Context;
 use crate::error::AppError;
@@ -69,7 +71,8 @@ pub(super) async fn how_to_end(ctx: &Context, worker: &Worker, reason: String) -
     if handed_over || nothing_to_save(ctx, worker).await? {
         return Ok(HowToEnd::AtOnce);
     }
-    Ok(HowToEnd::Safely(RetireTask::new(reason, kept_of(ctx, before).await?)))
+    let (saved, stopped) = left_by(ctx, worker, before).await?;
+    Ok(HowToEnd::Safely(RetireTask::new(reason, saved, stopped)))
 }
 
 /// Starts the termination of a worker with all that is on it, for a reason that its event tells.
@@ -114,16 +117,30 @@ async fn start_ending(
     Err(AppError::Busy(id))
 }
 
-/// What an end that was given up saved, and is still kept.
-async fn kept_of(ctx: &Context, before: Option<Operation>) -> Result<Vec<SavedLab>, AppError> {
-    let Some(Operation { task: Task::RetireWorker(task), .. }) = before else { return Ok(vec![]) };
-    let mut kept = Vec::new();
+/// What an end that was given up saved, and is still kept; and labs that it stopped, and that have not been as they are
+/// wished since.
+async fn left_by(
+    ctx: &Context,
+    worker: &Worker,
+    before: Option<Operation>,
+) -> Result<(Vec<SavedLab>, Vec<LabId>), AppError> {
+    let Some((Task::RetireWorker(task), until)) = before.map(|before| (before.task.clone(), stops_until(ctx, &before)))
+    else {
+        return Ok((vec![], vec![]));
+    };
+    let (mut kept, mut stopped) = (Vec::new(), task.stopped);
     for saved in task.saved {
         if ctx.store.find_backup(saved.backup).await?.is_some() {
             kept.push(saved);
         }
     }
-    Ok(kept)
+    if !stopped.is_empty() {
+        let wishes = ctx.store.lab_wishes(worker.id).await?;
+        let again = wishes.iter().filter(|wish| wish.as_wished_at > Some(until)).map(|wish| &wish.lab_id);
+        let again: BTreeSet<&LabId> = again.collect();
+        stopped.retain(|lab| !again.contains(lab));
+    }
+    Ok((kept, stopped))
 }
 
 /// Whether it is known that nothing is lost with the worker: it never had a machine, its machine is lost already,

@@ -16,6 +16,8 @@ pub struct RetireTask {
     pub saving: Option<BackUpLabTask>,
     /// Labs saved, each as it was then.
     pub saved: Vec<SavedLab>,
+    /// Labs that this end, or one before that did not come, had CML stop, and that nobody has started since.
+    pub stopped: Vec<LabId>,
     /// The licence's seats were given back.
     pub deregistered: bool,
     /// Why it is terminated, in words.
@@ -54,8 +56,6 @@ pub struct SavedLab {
     pub look: LabLook,
     /// We had CML stop it since.
     pub stopping: bool,
-    /// We had CML stop it, and it was not saved anew for what somebody did since.
-    pub stopped: bool,
     /// How often it was saved.
     pub times: u32,
 }
@@ -76,16 +76,16 @@ impl SavedLab {
 }
 
 impl RetireTask {
-    /// Nothing done yet, but what an end that was given up left saved. Of that, what ran is saved anew: what was
-    /// done on it since does not show.
+    /// Nothing done yet, but what an end that was given up left saved and stopped. Of what is saved, what ran is saved
+    /// anew: what was done on it since does not show.
     #[must_use]
-    pub fn new(reason: String, saved: Vec<SavedLab>) -> Self {
+    pub fn new(reason: String, saved: Vec<SavedLab>, stopped: Vec<LabId>) -> Self {
         let mut saved = saved;
         saved.retain(|one| one.look.state != Some(LabState::Started));
         for one in &mut saved {
-            (one.stopping, one.stopped, one.times) = (false, false, 1);
+            (one.stopping, one.times) = (false, 1);
         }
-        Self { step: RetireStep::Notify, labs: vec![], saving: None, saved, deregistered: false, reason }
+        Self { step: RetireStep::Notify, labs: vec![], saving: None, saved, stopped, deregistered: false, reason }
     }
 
     /// The labs that are to be saved, of those that CML lists: new ones, and those that were changed, started or
@@ -109,22 +109,22 @@ impl RetireTask {
     pub fn is_saved(&mut self, lab: LabId, backup: BackupId, look: LabLook) {
         let before = self.saved.iter().position(|saved| saved.lab == lab).map(|n| self.saved.remove(n));
         let times = before.map_or(0, |before| before.times) + 1;
-        self.saved.push(SavedLab { lab, backup, look, stopping: false, stopped: false, times });
+        if look.state == Some(LabState::Started) {
+            self.stopped.retain(|stopped| *stopped != lab);
+        }
+        self.saved.push(SavedLab { lab, backup, look, stopping: false, times });
     }
 
     /// We have CML stop these labs. True when that is news of one of them, to be written down before it is done.
     pub fn begin_stopping(&mut self, labs: &[LabId]) -> bool {
         let mut news = false;
         for saved in self.saved.iter_mut().filter(|saved| labs.contains(&saved.lab) && !saved.stopping) {
-            (saved.stopping, saved.stopped, news) = (true, true, true);
+            (saved.stopping, news) = (true, true);
+            if !self.stopped.contains(&saved.lab) {
+                self.stopped.push(saved.lab.clone());
+            }
         }
         news
-    }
-
-    /// Whether we had CML stop the lab.
-    #[must_use]
-    pub fn has_stopped(&self, lab: &LabId) -> bool {
-        self.saved.iter().any(|saved| saved.lab == *lab && saved.stopped)
     }
 
     /// How often a lab was saved already.
@@ -149,7 +149,7 @@ mod tests {
 
     /// One lab was saved as it ran.
     fn saved() -> RetireTask {
-        let mut task = RetireTask::new("Terminated by ada.".into(), vec![]);
+        let mut task = RetireTask::new("Terminated by ada.".into(), vec![], vec![]);
         task.is_saved(lab(), BackupId::new(Timestamp::UNIX_EPOCH, 1), look(10, LabState::Started));
         task
     }
@@ -197,7 +197,7 @@ mod tests {
         let mut before = saved();
         let stopped: LabId = "lab-2".parse().unwrap();
         before.is_saved(stopped.clone(), BackupId::new(Timestamp::UNIX_EPOCH, 2), look(20, LabState::Stopped));
-        let again = RetireTask::new("Terminated by bob.".into(), before.saved);
+        let again = RetireTask::new("Terminated by bob.".into(), before.saved, before.stopped);
         assert_eq!(again.saved.iter().map(|saved| saved.lab.clone()).collect::<Vec<_>>(), [stopped]);
     }
 }

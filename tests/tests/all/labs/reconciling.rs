@@ -33,7 +33,7 @@ impl LabWorld {
         lab
     }
 
-    async fn stored_wish(&self, lab: &LabId) -> StoredWish {
+    pub(super) async fn stored_wish(&self, lab: &LabId) -> StoredWish {
         self.ctx.store.lab_wish(self.worker(0), lab).await.unwrap().unwrap()
     }
 

@@ -1,13 +1,14 @@
 //! A safe end that somebody takes back: the worker stays, and what was done for the end is undone as far as it can be.
 
 use app::AppError;
-use app::store::{EndingChange, EndingStage};
+use app::store::{EndingChange, EndingStage, LabWishChange, StoredWish};
 use app::use_cases::reconcile_commands::set_desired_state;
 use app::use_cases::retire_worker::terminate_by_force;
+use app::use_cases::run_cml_operation::run_cml_operation;
 use app::use_cases::worker_commands::start_worker;
 use domain::lab::LabAction;
 use domain::operation::{Operation, OperationStatus, Task};
-use domain::worker::DesiredState;
+use domain::worker::{DesiredState, WorkerStatus};
 use domain::{Role, SignedDuration};
 use local_controllers::{ControllerFault, FaultOrder};
 
@@ -48,6 +49,9 @@ async fn what_an_end_stopped_runs_again_when_an_admin_takes_it_back_and_nobody_e
     let ended = world.operation(ending.id).await;
     let result = ended.result.unwrap();
     assert!(result.warnings.iter().any(|one| one.starts_with("1 of its labs were stopped.")), "{:?}", result.warnings);
+    // It may still be coming down: that is nobody's hand, either.
+    let shown = StoredWish { as_wished_at: ended.finished_at, ..world.stored_wish(&lab).await };
+    world.ctx.store.save_lab_wish(&LabWishChange::Is(shown)).await.unwrap();
     assert!(result.detail.unwrap().starts_with("1 lab was saved before"));
     assert_eq!(world.notices().await, 0);
     let after = world.ctx.store.worker(world.worker(0)).await.unwrap();
@@ -116,4 +120,61 @@ async fn of_a_worker_that_is_handed_over_and_one_that_is_taken_back_at_the_same_
     let admin = asked(&person(Role::Admin, "ada"));
     terminate_by_force(&world.ctx, &admin, id, "the disk is broken").await.unwrap();
     assert_eq!(world.terminated(ending.id).await.status, OperationStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn what_one_end_stopped_is_known_to_the_next_until_it_runs_again() {
+    let world = LabWorld::new().await;
+    let lab = world.wished_lab().await;
+    let ending = world.held_at_the_licence().await;
+    world.take_back(DesiredState::Running).await.unwrap();
+    world.failed(ending.id).await;
+    let again = world.held_at_the_licence().await;
+    // Read while it is stopped, and being ended.
+    world.read_labs(0).await;
+    world.take_back(DesiredState::Running).await.unwrap();
+    world.failed(again.id).await;
+    world.well_again();
+    world.read_labs(0).await;
+    let begun = world.begun(&lab).await;
+    assert_eq!(begun.len(), 1, "{:?}", world.decided(&lab).await);
+    world.succeeded(begun[0].id).await;
+    world.clock.advance(SignedDuration::from_mins(5));
+    world.read_labs(0).await;
+    // Whoever stops it now stops it by hand.
+    let third = world.retire().await;
+    assert!(matches!(&third.task, Task::RetireWorker(task) if task.stopped.is_empty()), "{third:?}");
+}
+
+#[tokio::test]
+async fn what_a_run_does_while_another_hears_that_it_was_taken_back_is_told() {
+    let world = LabWorld::new().await;
+    world.booted_lab(0, TWO_NODES).await;
+    let ending = world.held_at_the_licence().await;
+    world.well_again();
+    let slow = FaultOrder::once(ControllerFault::Slow(500)).at("DELETE", "/licensing/deregistration");
+    world.order(0, slow).await;
+    let run = || run_cml_operation(&world.ctx, world.ports(), ending.id);
+    // Polled once the first waits for its controller.
+    let other = async {
+        world.take_back(DesiredState::Running).await.unwrap();
+        run().await.unwrap();
+    };
+    let (first, ()) = futures::join!(run(), other);
+    first.unwrap();
+    let ended = world.operation(ending.id).await;
+    assert_eq!(ended.error.as_ref().unwrap().code, "superseded");
+    let warnings = ended.result.unwrap().warnings;
+    assert!(warnings.iter().any(|one| one.starts_with("Its licence was given back already")), "{warnings:?}");
+    assert!(!world.seat_is_taken());
+}
+
+#[tokio::test]
+async fn a_worker_that_is_terminated_by_hand_while_it_is_being_ended_is_wished_gone_all_the_same() {
+    let world = LabWorld::new().await;
+    world.lab(0, TWO_NODES).await;
+    let ending = world.held_at_the_licence().await;
+    world.show(WorkerStatus::Terminated).await;
+    assert_eq!(world.terminated(ending.id).await.status, OperationStatus::Succeeded);
+    assert_eq!(world.ctx.store.worker(world.worker(0)).await.unwrap().desired, DesiredState::Terminated);
 }

@@ -145,3 +145,13 @@ async fn what_is_terminated_by_hand_tells_which_labs_are_lost_and_is_forgotten_w
     assert!(matches!(start, Err(AppError::Conflict(_))), "{start:?}");
     assert_eq!(world.calls("RunInstances"), 1);
 }
+
+#[tokio::test]
+async fn a_new_machine_has_no_labs_of_the_one_before() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    labs_of(&world, id).await;
+    world.cloud.kill(&world.instance(id).await).unwrap();
+    world.until(id, |worker| worker.launch_number == 2 && worker.status == WorkerStatus::Running).await;
+    assert_eq!(world.ctx.store.all_worker_labs(id).await.unwrap(), []);
+}

@@ -31,8 +31,6 @@ pub(in crate::store) struct SavedRecord {
     state: Option<String>,
     #[serde(default)]
     stopping: bool,
-    #[serde(default)]
-    stopped: bool,
     times: u32,
 }
 
@@ -51,6 +49,7 @@ pub(super) fn retire_record(task: &RetireTask) -> TaskRecord {
         labs: task.labs.iter().map(ToString::to_string).collect(),
         saving: task.saving.clone().map(|saving| Box::new(task_record(&Task::BackUpLab(saving)))),
         saved: task.saved.iter().map(saved_record).collect(),
+        stopped: task.stopped.iter().map(ToString::to_string).collect(),
         deregistered: task.deregistered,
         reason: task.reason.clone(),
     }
@@ -63,7 +62,6 @@ fn saved_record(saved: &SavedLab) -> SavedRecord {
         modified_at: saved.look.modified_at,
         state: saved.look.state.as_ref().map(|state| state.name().to_owned()),
         stopping: saved.stopping,
-        stopped: saved.stopped,
         times: saved.times,
     }
 }
@@ -71,7 +69,7 @@ fn saved_record(saved: &SavedLab) -> SavedRecord {
 /// The one above.
 pub(super) fn read(record: TaskRecord) -> Result<Task, AppError> {
     Ok(match record {
-        TaskRecord::RetireWorker { step, labs, saving, saved, deregistered, reason } => {
+        TaskRecord::RetireWorker { step, labs, saving, saved, stopped, deregistered, reason } => {
             Task::RetireWorker(RetireTask {
                 step: match step {
                     RetireStepRecord::Notify => RetireStep::Notify,
@@ -89,6 +87,7 @@ pub(super) fn read(record: TaskRecord) -> Result<Task, AppError> {
                     _ => None,
                 },
                 saved: saved.iter().map(read_saved).collect::<Result<_, _>>()?,
+                stopped: stopped.iter().map(|id| id.parse().map_err(bad_field)).collect::<Result<_, _>>()?,
                 deregistered,
                 reason,
             })
@@ -103,7 +102,6 @@ fn read_saved(record: &SavedRecord) -> Result<SavedLab, AppError> {
         backup: record.backup.parse().map_err(bad_field)?,
         look: LabLook { modified_at: record.modified_at, state: record.state.as_deref().map(LabState::from_name) },
         stopping: record.stopping,
-        stopped: record.stopped,
         times: record.times,
     })
 }

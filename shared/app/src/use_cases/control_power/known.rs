@@ -46,7 +46,7 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
             work: Work::shown_by(&operations),
             operation_under_way: moving.is_some(),
             waiting_for: moving.and_then(|one| one.waiting_for.clone()),
-            ending: ending.as_ref().map(how_far),
+            ending: ending.as_ref().map(|ending| how_far(worker, ending)),
         },
         record: if as_wished { record } else { outcomes(worker, record, &operations) },
     })
@@ -69,9 +69,9 @@ async fn operations(ctx: &Context, worker: &Worker, record: &ReconcileRecord) ->
 }
 
 /// How far the end of a worker is, for people.
-fn how_far(ending: &Operation) -> String {
+fn how_far(worker: &Worker, ending: &Operation) -> String {
     let waits = ending.waiting_for.as_ref().map(|what| format!(" It waits for {what}."));
-    let back = if may_be_taken_back(ending) { ", and until then an admin may take that back" } else { "" };
+    let back = if may_be_taken_back(worker, ending) { ", and until then an admin may take that back" } else { "" };
     format!(
         "It is being terminated by operation {}, asked by {}; what is on it is saved first{back}.{}",
         ending.id,

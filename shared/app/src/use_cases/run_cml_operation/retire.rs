@@ -6,7 +6,7 @@ use domain::decision::Action;
 use domain::operation::retire::{RetireStep, RetireTask};
 use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
 use domain::worker::{Change, Command, DesiredState, Worker, WorkerStatus, command::command};
-use domain::{SignedDuration, Timestamp, WorkerId};
+use domain::{OperationId, SignedDuration, Timestamp, WorkerId};
 
 use super::notice;
 use crate::context::Context;
@@ -43,7 +43,7 @@ pub(super) async fn advance(
     worker: &Worker,
     mut task: RetireTask,
 ) -> Result<Progress, AppError> {
-    match standing(ctx, operation, worker).await? {
+    match standing(ctx, operation, worker.id).await? {
         Standing::Over(why) => return Ok(Progress::failed(SUPERSEDED, why)),
         Standing::Forced => return hand_over(ctx, operation, worker, &task).await,
         // By this operation, which was cut off after its wish.
@@ -70,13 +70,15 @@ pub(super) async fn advance(
         }
         // Each step is written down before the next: none is done over because a later one was cut off.
         if !keep(ctx, operation).await? {
-            return Ok(Progress::Overtaken);
+            return overtaken(ctx, ports, operation.id, &task).await;
         }
         if task.step == RetireStep::HandOver {
             return hand_over(ctx, operation, worker, &task).await;
         }
-        if let Standing::Over(why) = standing(ctx, operation, worker).await? {
-            return Ok(Progress::failed(SUPERSEDED, why));
+        match standing(ctx, operation, worker.id).await? {
+            Standing::GoesOn => {}
+            Standing::Forced => return hand_over(ctx, operation, worker, &task).await,
+            Standing::Over(why) => return Ok(Progress::failed(SUPERSEDED, why)),
         }
         if ctx.machine_clock.now().duration_since(begun) >= RUN_FOR {
             return Ok(Progress::Waiting(waiting_for(&task), ctx.now()));
@@ -94,16 +96,34 @@ enum Standing {
     Over(String),
 }
 
-async fn standing(ctx: &Context, operation: &Operation, worker: &Worker) -> Result<Standing, AppError> {
-    let Some(ending) = ctx.store.ending(worker.id).await? else { return Ok(Standing::GoesOn) };
+async fn standing(ctx: &Context, operation: &Operation, id: WorkerId) -> Result<Standing, AppError> {
+    let Some(ending) = ctx.store.ending(id).await? else { return Ok(Standing::GoesOn) };
     let is_this = ending.operation_id == operation.id;
     Ok(match ending.stage {
         EndingStage::TakenBack if is_this => Standing::Over(TAKEN_BACK.into()),
         _ if is_this => Standing::GoesOn,
-        _ if worker.desired == DesiredState::Terminated => Standing::Forced,
+        _ if ctx.store.worker(id).await?.desired == DesiredState::Terminated => Standing::Forced,
         // It had been taken back before.
-        _ => Standing::Over(format!("{TAKEN_BACK} By now operation {} ends the worker.", ending.operation_id)),
+        _ => Standing::Over(format!("It was taken back, and overtaken by operation {}.", ending.operation_id)),
     })
+}
+
+/// Another run wrote first. Where that ended the operation, because it was taken back, what this run did at the
+/// controller meanwhile is undone as well, and told.
+async fn overtaken(
+    ctx: &Context,
+    ports: CmlPorts<'_>,
+    id: OperationId,
+    task: &RetireTask,
+) -> Result<Progress, AppError> {
+    let mut ended = ctx.store.operation(id).await?;
+    let taken_back = ended.error.as_ref().is_some_and(|error| error.code == SUPERSEDED);
+    if let (Task::RetireWorker(_), Some(at), true) = (&ended.task, ended.finished_at, taken_back) {
+        ended.task = Task::RetireWorker(task.clone());
+        called_off(ctx, ports, &mut ended, task).await;
+        ctx.store.save_operation(&mut ended, at, ctx.settings.operation_retention).await?;
+    }
+    Ok(Progress::Overtaken)
 }
 
 /// How far the operation is, and what it has saved, whatever becomes of it.
@@ -238,7 +258,7 @@ async fn wish_gone(ctx: &Context, operation: &Operation, id: WorkerId, reason: &
     let wish = Command::Want { desired: DesiredState::Terminated, reason: reason.into() };
     for _ in 0..ATTEMPTS {
         let worker = ctx.store.worker(id).await?;
-        if worker.status.is_final() {
+        if worker.is_over() {
             return Ok(true);
         }
         let ending = ctx.store.ending(id).await?.filter(|ending| ending.operation_id == operation.id);
@@ -297,10 +317,11 @@ pub(super) async fn called_off(ctx: &Context, ports: CmlPorts<'_>, operation: &m
 async fn restart_labs(ctx: &Context, operation: &mut Operation, task: &RetireTask) -> Result<bool, AppError> {
     let Some(id) = operation.target else { return Ok(false) };
     let another = ctx.store.ending(id).await?.is_some_and(|ending| ending.operation_id != operation.id);
-    let stopped = task.saved.iter().filter(|saved| saved.stopped).count();
-    if stopped > 0 && !another {
+    if !task.stopped.is_empty() && !another {
         operation.warn(format!(
-            "{stopped} of its labs were stopped. Those that somebody started here are started again; start the others."
+            "{} of its labs were stopped. Those that somebody started here are started again as soon as it is wanted \
+             running; start the others.",
+            task.stopped.len()
         ));
         ctx.store.save_labs_due(id, ctx.now() + LOOK_AGAIN_AFTER).await?;
     }
