@@ -312,7 +312,7 @@ impl Cloud {
 
     fn take_address(&self) -> String {
         let now = self.sim.now();
-        let rests = if self.sabotage == Sabotage::AddressesReusedAtOnce { 0 } else { ADDRESS_RESTS };
+        let rests = self.sabotage.address_rests(ADDRESS_RESTS);
         let mut state = self.state();
         if let Some(at) = state.free.iter().position(|(since, _)| now - since >= rests) {
             return state.free.remove(at).1;
@@ -325,11 +325,11 @@ impl Cloud {
     fn release_address(self: &Arc<Self>, address: String) {
         let now = self.sim.now();
         self.state().hosts.remove(&address);
-        if !self.weather.strikes(Fault::AddressReused) {
+        if !self.weather.strikes(Fault::AddressReused) && self.sabotage != Sabotage::CertificatesUnread {
             self.state().free.push((now, address));
             return;
         }
-        let rest = if self.sabotage == Sabotage::AddressesReusedAtOnce { 0 } else { ADDRESS_RESTS };
+        let rest = self.sabotage.address_rests(ADDRESS_RESTS);
         let (cloud, pause) = (Arc::downgrade(self), self.sim.pause(rest));
         self.sim.spawn(async move {
             pause.await;

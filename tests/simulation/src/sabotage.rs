@@ -31,6 +31,9 @@ pub enum Sabotage {
     NoDueItems,
     /// Addresses are given to others at once.
     AddressesReusedAtOnce,
+    /// A controller's certificate is not compared with the one that is recorded. So that it matters, each address is
+    /// given to others at once.
+    CertificatesUnread,
     /// Files are taken and not kept.
     FilesVanish,
     /// A licence is said to be given back, and is not.
@@ -53,7 +56,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::None,
         Self::NoLaunchToken,
         Self::NoGroups,
@@ -63,6 +66,7 @@ impl Sabotage {
         Self::NoGrace,
         Self::NoDueItems,
         Self::AddressesReusedAtOnce,
+        Self::CertificatesUnread,
         Self::FilesVanish,
         Self::SeatsStay,
         Self::EndingsUnseen,
@@ -94,6 +98,11 @@ impl Sabotage {
             request.client_token = format!("{unique:032x}");
         }
         request
+    }
+
+    /// How long an address rests before somebody else gets it.
+    pub(crate) fn address_rests(self, rests: Moment) -> Moment {
+        if matches!(self, Self::AddressesReusedAtOnce | Self::CertificatesUnread) { 0 } else { rests }
     }
 
     /// Whether an index does not show what is asked for.
