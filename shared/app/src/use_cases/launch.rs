@@ -116,14 +116,16 @@ async fn call(
     };
     let attached = |worker: &Worker| observe_instance(worker, Seen::Present(&seen), ctx.now());
     let worker = change(ctx, worker.id, actor, |worker| Ok(attached(worker))).await?;
-    // Those known are of a machine before.
-    ctx.store.drop_labs(worker.id).await?;
     if worker.status.is_final() {
         // It ended while EC2 was launching: nobody would ever look at this instance again.
         tracing::warn!(worker_id = %worker.id, instance_id = %seen.id, "launched for a worker that has ended; terminated");
         if let Err(error) = ec2.terminate(&worker.place, &seen.id).await {
             return Ok(Asked::Refused(error));
         }
+    }
+    // Those known are of a machine before. What cannot be dropped now goes when the new one does not list it.
+    if let Err(error) = ctx.store.drop_labs(worker.id).await {
+        tracing::warn!(worker_id = %worker.id, %error, "labs of a machine before are shown for a while");
     }
     Ok(Asked::LookAgain(Box::new(worker)))
 }

@@ -16,7 +16,7 @@ pub struct RetireTask {
     pub saving: Option<BackUpLabTask>,
     /// Labs saved, each as it was then.
     pub saved: Vec<SavedLab>,
-    /// Labs that this end, or one before that did not come, had CML stop, and that nobody has started since.
+    /// Labs that this end, or one before that did not come, had CML stop, and that were not seen started since.
     pub stopped: Vec<LabId>,
     /// The licence's seats were given back.
     pub deregistered: bool,
@@ -108,8 +108,9 @@ impl RetireTask {
     /// The lab is saved.
     pub fn is_saved(&mut self, lab: LabId, backup: BackupId, look: LabLook) {
         let before = self.saved.iter().position(|saved| saved.lab == lab).map(|n| self.saved.remove(n));
-        let times = before.map_or(0, |before| before.times) + 1;
-        if look.state == Some(LabState::Started) {
+        let times = before.as_ref().map_or(0, |before| before.times) + 1;
+        // What an end before stopped may still be coming down when it is saved for the first time.
+        if before.is_some_and(|before| !before.stopping) && look.state == Some(LabState::Started) {
             self.stopped.retain(|stopped| *stopped != lab);
         }
         self.saved.push(SavedLab { lab, backup, look, stopping: false, times });

@@ -86,7 +86,7 @@ pub enum LabSight {
     Shown(LabState),
     /// It was not shown this time, and may be there.
     NotShown,
-    /// Two full listings did not have it.
+    /// Two full listings did not have it, or the first of a new machine.
     Gone,
 }
 
@@ -125,7 +125,8 @@ pub fn drift(wish: &LabWish, evidence: &LabEvidence, known: &ReconcileRecord, no
     }
     let as_wished_at = evidence.as_wished_at.filter(|at| *at >= wish.wished_at)?;
     // It was stopped with its machine, or by us, and by no person. Where that is not known, it may have been one.
-    let stopped = evidence.worker_started_at.max(evidence.stopped_for_end_at);
+    let for_end = evidence.stopped_for_end_at.filter(|_| wish.desired == DesiredLab::Started);
+    let stopped = evidence.worker_started_at.max(for_end);
     if stopped.is_some_and(|stopped| stopped > as_wished_at) {
         return None;
     }

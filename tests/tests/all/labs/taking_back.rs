@@ -139,7 +139,7 @@ async fn what_one_end_stopped_is_known_to_the_next_until_it_runs_again() {
     let begun = world.begun(&lab).await;
     assert_eq!(begun.len(), 1, "{:?}", world.decided(&lab).await);
     world.succeeded(begun[0].id).await;
-    world.clock.advance(SignedDuration::from_mins(5));
+    world.clock.advance(SignedDuration::from_mins(6));
     world.read_labs(0).await;
     // Whoever stops it now stops it by hand.
     let third = world.retire().await;
@@ -175,6 +175,9 @@ async fn a_worker_that_is_terminated_by_hand_while_it_is_being_ended_is_wished_g
     world.lab(0, TWO_NODES).await;
     let ending = world.held_at_the_licence().await;
     world.show(WorkerStatus::Terminated).await;
-    assert_eq!(world.terminated(ending.id).await.status, OperationStatus::Succeeded);
+    let done = world.terminated(ending.id).await;
+    assert_eq!(done.status, OperationStatus::Succeeded);
+    let warnings = done.result.unwrap().warnings;
+    assert!(warnings.iter().any(|one| one.starts_with("Its instance was gone before")), "{warnings:?}");
     assert_eq!(world.ctx.store.worker(world.worker(0)).await.unwrap().desired, DesiredState::Terminated);
 }

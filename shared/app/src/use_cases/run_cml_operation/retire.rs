@@ -48,6 +48,7 @@ pub(super) async fn advance(
         Standing::Forced => return hand_over(ctx, operation, worker, &task).await,
         // By this operation, which was cut off after its wish.
         Standing::GoesOn if worker.status.is_final() || task.step == RetireStep::HandOver => {
+            warn_of_loss(operation, worker, &task);
             return hand_over(ctx, operation, worker, &task).await;
         }
         Standing::GoesOn => {}
@@ -66,7 +67,12 @@ pub(super) async fn advance(
         note(operation, &task);
         match next {
             Next::Step => {}
-            Next::Stop(progress) => return Ok(*progress),
+            Next::Stop(progress) => {
+                return Ok(match standing(ctx, operation, worker.id).await? {
+                    Standing::Over(why) => Progress::failed(SUPERSEDED, why),
+                    Standing::GoesOn | Standing::Forced => *progress,
+                });
+            }
         }
         // Each step is written down before the next: none is done over because a later one was cut off.
         if !keep(ctx, operation).await? {
@@ -119,7 +125,7 @@ async fn overtaken(
     let mut ended = ctx.store.operation(id).await?;
     let taken_back = ended.error.as_ref().is_some_and(|error| error.code == SUPERSEDED);
     if let (Task::RetireWorker(_), Some(at), true) = (&ended.task, ended.finished_at, taken_back) {
-        ended.task = Task::RetireWorker(task.clone());
+        note(&mut ended, task);
         called_off(ctx, ports, &mut ended, task).await;
         ctx.store.save_operation(&mut ended, at, ctx.settings.operation_retention).await?;
     }
@@ -173,6 +179,15 @@ async fn brake(ctx: &Context, task: &RetireTask) -> Result<Option<Progress>, App
     Ok(Some(Progress::failed(SAFE_MODE, format!("SAFE_MODE is on: {done}"))))
 }
 
+/// Where its machine was ended by others, what was still to be saved is lost.
+fn warn_of_loss(operation: &mut Operation, worker: &Worker, task: &RetireTask) {
+    use WorkerStatus::{Failed, Terminated, Terminating};
+    let gone = worker.instance.is_some() && matches!(worker.status, Failed | Terminated | Terminating);
+    if gone && task.step != RetireStep::HandOver {
+        operation.warn("Its instance was gone before it was known that all on it is saved, and its seats given back.");
+    }
+}
+
 /// What it means that the controller cannot be asked.
 async fn without_way(
     ctx: &Context,
@@ -182,6 +197,7 @@ async fn without_way(
     no_way: NoWay,
 ) -> Result<Progress, AppError> {
     if nothing_to_save(ctx, worker).await? {
+        warn_of_loss(operation, worker, task);
         return hand_over(ctx, operation, worker, task).await;
     }
     let name = worker.status.name();

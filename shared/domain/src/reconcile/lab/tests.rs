@@ -85,6 +85,9 @@ fn what_its_worker_stopped_with_is_started_again_and_what_a_person_stopped_is_re
     let decision = judge(&wish, &for_end, &ReconcileRecord::default(), 100);
     assert_eq!(decision.action, Action::Start);
     assert!(decision.reason.ends_with("It was stopped for the end of its worker, which did not come."), "{decision:?}");
+    let stopped_wish = LabWish { desired: DesiredLab::Stopped, ..wish.clone() };
+    let started = LabEvidence { sight: LabSight::Shown(LabState::Started), ..for_end };
+    assert!(drift(&stopped_wish, &started, &ReconcileRecord::default(), at(100)).is_some(), "no end starts a lab");
     // The time is the first at which it was seen so, however often it is judged.
     let later = noting(record, &wish, &by_hand, at(500));
     assert_eq!(judge(&wish, &by_hand, &later, 100 + 12 * 60 - 1).action, Action::Wait);
