@@ -95,15 +95,19 @@ impl ControllerPark {
         });
     }
 
-    /// Notes every minute what runs, as use.
+    /// Notes every minute what runs, as use; but for what somebody has asked to be stopped, which runs on only until
+    /// that can be done.
     pub(crate) fn note_uses(&self) {
         let now = self.sim.now();
-        let running = self.cloud.each(|machine| Some((machine.shown.id.clone(), machine.running_since?)));
+        let running = self.cloud.each(|machine| {
+            let worker = machine.worker().cloned().unwrap_or_default();
+            Some((machine.shown.id.clone(), worker, machine.running_since?))
+        });
         let mut all = self.all();
-        for (id, since) in running {
-            if let Some(one) = all.get_mut(&id)
-                && one.running(since).next().is_some()
-            {
+        for (id, worker, since) in running {
+            let Some(one) = all.get_mut(&id) else { continue };
+            let used = |(lab, one): (&String, &SimLab)| one.runs(since) && !self.cloud.watch.is_to_stop(&worker, lab);
+            if one.labs.iter().any(used) {
                 one.uses.push(now);
             }
         }

@@ -118,8 +118,10 @@ impl ControllerPark {
             if let Some(lab) = one.labs.get_mut(lab) {
                 lab.turn(on, now, time);
             }
-            // Stopping what runs is its last use.
-            one.uses.push(now);
+            // Until when it ran as somebody's use is noted every minute.
+            if on {
+                one.uses.push(now);
+            }
         });
     }
 

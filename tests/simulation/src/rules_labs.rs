@@ -207,6 +207,12 @@ impl Watch {
         }
     }
 
+    /// Somebody asked for the lab to be stopped, and that was not done yet.
+    pub(crate) fn is_to_stop(&self, worker: &str, lab: &str) -> bool {
+        let now = self.sim.now();
+        self.facts().of_lab(worker, lab).any(|(_, one)| one.action == "stop" && one.may_act(now))
+    }
+
     /// The product does something to a lab at a controller.
     pub(crate) fn touches_lab(&self, worker: &str, lab: &str, action: &str) {
         let (now, what) = (self.sim.now(), format!("{action} of lab {lab} of {worker}"));

@@ -114,7 +114,7 @@ impl Store {
     }
 
     /// Writes what a judgement found, or that a worker is due now. Should others have written meanwhile, the
-    /// earlier time stands, and the later judgement.
+    /// earlier time stands, the later judgement, and what was asked for since it began.
     ///
     /// # Errors
     /// The table failed, or others kept writing.
@@ -129,8 +129,12 @@ impl Store {
             // Dropped meanwhile: there is nothing to judge any more.
             let Some(other) = self.power(due.worker_id).await? else { return Ok(()) };
             let (version, due_at) = (other.version + 1, due.due_at.min(other.due_at));
-            let newer = if other.judgement >= due.judgement { other } else { due.clone() };
-            next = PowerDue { version, due_at, ..newer };
+            next = if other.judgement >= due.judgement {
+                PowerDue { version, due_at, ..other }
+            } else {
+                let record = due.record.clone().with_news_of(other.record);
+                PowerDue { version, due_at, record, ..due.clone() }
+            };
         }
         Err(AppError::Busy(due.worker_id))
     }

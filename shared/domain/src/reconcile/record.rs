@@ -121,6 +121,20 @@ impl ReconcileRecord {
         Self { attempts: 0, last_action: None, last_failure: None, ..self }
     }
 
+    /// This record, of a judgement, with what others wrote in the `other` while it was made: a newer wish stands, and
+    /// so does what somebody asked for since.
+    #[must_use]
+    pub fn with_news_of(self, other: Self) -> Self {
+        if other.wish > self.wish {
+            return other;
+        }
+        // What this one has counted it has judged, and may have let go.
+        let newer =
+            |last: &LastAction| last.operation > self.counted && self.last_action.is_none_or(|own| last.at > own.at);
+        let news = other.last_action.filter(|last| other.wish == self.wish && newer(last));
+        Self { last_action: news.or(self.last_action), ..self }
+    }
+
     /// When the next attempt may be made; null for at once.
     #[must_use]
     pub fn not_before(&self, policy: &ReconcilePolicy) -> Option<Timestamp> {
