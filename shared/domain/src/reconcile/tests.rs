@@ -3,7 +3,7 @@ use crate::decision::Action;
 use crate::drift::{Drift, DriftKind};
 use crate::fixture::{ada, at, worker};
 use crate::id::{OperationId, WorkerId};
-use crate::operation::{Operation, Task};
+use crate::operation::{Operation, SAFE_MODE, Task};
 use crate::worker::{DesiredState, WorkerStatus};
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -151,4 +151,25 @@ fn what_a_brake_held_is_not_awaited() {
     assert!(record.last_action.is_some());
     let record = record.outcome(&held);
     assert_eq!((record.last_action, record.last_failure), (None, None));
+}
+
+#[test]
+fn a_judgement_that_somebodys_wish_overtook_keeps_what_was_asked_for_since() {
+    let before = ReconcileRecord::default().for_wish(4).asked(&operation(Task::StopWorker, 1));
+    let judged = ReconcileRecord { conditions: vec![], attempts: 2, ..before.clone() };
+    // Another wish.
+    let anew = before.clone().for_wish(5).asked(&operation(Task::StartWorker, 3));
+    assert_eq!(judged.clone().with_news_of(anew.clone()), anew);
+    // The same one once more.
+    let again = before.clone().asked(&operation(Task::StopWorker, 3));
+    let merged = judged.clone().with_news_of(again.clone());
+    assert_eq!((merged.attempts, merged.last_action), (2, again.last_action));
+    // What the judgement did itself is newer, and what it let go stays so.
+    let acted = judged.clone().acted(Action::Stop, Some(OperationId::new(at(5), 5)), at(5));
+    assert_eq!(acted.clone().with_news_of(again), acted);
+    let mut ended = operation(Task::StopWorker, 1);
+    ended.fail(SAFE_MODE, "words", at(2));
+    let let_go = before.clone().outcome(&ended);
+    assert_eq!(let_go.last_action, None);
+    assert_eq!(let_go.clone().with_news_of(before), let_go);
 }

@@ -243,6 +243,8 @@ async fn a_wish_that_changes_while_it_is_judged_wins() {
     let terminate = terminate_worker(&world.ctx, &asked(), id).await.unwrap();
     judgement.judge(id).await.unwrap();
     assert_eq!(begun(&world, id).await, []);
+    let last = record(&world, id).await.last_action.unwrap();
+    assert_eq!(last.operation, Some(terminate.id), "what was asked for meanwhile is awaited");
     world.succeeded(terminate.id).await;
     assert_eq!((world.worker(id).await.status, world.calls("RunInstances")), (WorkerStatus::Terminated, 1));
 }
