@@ -2,15 +2,11 @@
 
 use domain::operation::{Operation, Task};
 use domain::worker::{DesiredState, Worker};
-use domain::{OperationId, SignedDuration, Timestamp, WorkerId};
+use domain::{OperationId, Timestamp, WorkerId};
 
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Ending, EndingChange, EndingStage};
-
-/// How long after its end what an operation had CML stop may still be coming down: a run of it that has not heard of its
-/// end may go on for two minutes, and nodes take a while.
-const STOPS_SHOW_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// The operation that is ending a worker now, safely or by force, also while one that was taken back has not heard of
 /// that.
@@ -63,9 +59,9 @@ pub(super) fn may_be_taken_back(worker: &Worker, ending: &Operation) -> bool {
     matches!(ending.task, Task::RetireWorker(_)) && worker.desired != DesiredState::Terminated
 }
 
-/// Until when labs that this end stopped may still be coming down. What they are after that is somebody's doing.
-pub(super) fn stops_until(ctx: &Context, ending: &Operation) -> Timestamp {
-    ending.finished_at.map_or_else(|| ctx.now(), |at| at + STOPS_SHOW_FOR)
+/// Until when this end had labs stopped: now, while it goes on.
+pub(super) fn stopped_until(ctx: &Context, ending: &Operation) -> Timestamp {
+    ending.finished_at.unwrap_or_else(|| ctx.now())
 }
 
 /// What stands in the way of wanting the worker otherwise than gone.

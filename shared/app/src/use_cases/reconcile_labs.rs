@@ -12,7 +12,7 @@ use domain::worker::{DesiredState, Worker};
 use domain::{Actor, LabId, OperationId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, new_operation, record, send};
-use super::ending::{last_ending, stops_until};
+use super::ending::{last_ending, stopped_until};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::store::{Commit, CommitError, Counted, LabWishChange, StoredWish};
@@ -22,6 +22,9 @@ use crate::store::{Commit, CommitError, Counted, LabWishChange, StoredWish};
 const AT_ONCE: usize = 3;
 /// How soon it is the turn of the others.
 const NEXT_TURN_AFTER: SignedDuration = SignedDuration::from_mins(1);
+/// How long after its end what an operation had CML stop may still be coming down: a run of it that has not heard of its
+/// end may go on for two minutes, and nodes take a while.
+const STOPS_SHOW_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// Newest operations of a worker among which those that are under way are looked for.
 const NEWEST: u32 = 50;
 
@@ -65,7 +68,7 @@ struct Turn {
     held: Option<String>,
     /// Starts and stops of labs that are under way or were begun just now.
     acting: usize,
-    /// Labs that a safe end of the worker stopped, and until when that may still show.
+    /// Labs that a safe end of the worker stopped, and until when it did.
     stopped_for_end: Option<(Vec<LabId>, Timestamp)>,
     frozen: Option<String>,
 }
@@ -78,7 +81,7 @@ impl Turn {
         let ending = last_ending(ctx, worker.id).await?.map(|(_, operation)| operation);
         let ends = ending.as_ref().is_some_and(|ending| !ending.status.is_final());
         let stopped_for_end = ending.and_then(|ending| match ending.task {
-            Task::RetireWorker(ref task) => Some((task.stopped.clone(), stops_until(ctx, &ending))),
+            Task::RetireWorker(ref task) => Some((task.stopped.clone(), stopped_until(ctx, &ending))),
             _ => None,
         });
         let held = match worker.desired {
@@ -98,6 +101,12 @@ impl Turn {
             Task::BackUpLab(task) => task.lab == *lab,
             _ => false,
         })
+    }
+
+    /// What shows the lab started may show it coming down, for an end of its worker: it was not started since.
+    fn may_come_down(&self, stored: &StoredWish, now: Timestamp) -> bool {
+        let stopped = self.stopped_for_end_at(&stored.lab_id);
+        stopped.is_some_and(|at| now < at + STOPS_SHOW_FOR && stored.as_wished_at <= Some(at))
     }
 
     fn stopped_for_end_at(&self, lab: &LabId) -> Option<Timestamp> {
@@ -140,7 +149,9 @@ async fn judge(
             return Ok(decision.next_check_at);
         }
         Action::None => {
-            stored.as_wished_at = Some(now);
+            if !turn.may_come_down(&stored, now) {
+                stored.as_wished_at = Some(now);
+            }
             stored.record = stored.record.settled();
         }
         action if action.acts() => {

@@ -8,7 +8,7 @@ use domain::worker::{Command, DesiredState, Worker, WorkerStatus, command::Updat
 use domain::{InstanceId, LabId, SignedDuration, Timestamp, WorkerId};
 
 use super::command::{Asked, check_version, into_app_error, replay, try_start};
-use super::ending::{last_ending, retirement_that_stands, stops_until};
+use super::ending::{last_ending, retirement_that_stands, stopped_until};
 use super::worker_commands::{terminate_worker, who};
 use crate::context::Context;
 use crate::error::AppError;
@@ -124,7 +124,8 @@ async fn left_by(
     worker: &Worker,
     before: Option<Operation>,
 ) -> Result<(Vec<SavedLab>, Vec<LabId>), AppError> {
-    let Some((Task::RetireWorker(task), until)) = before.map(|before| (before.task.clone(), stops_until(ctx, &before)))
+    let Some((Task::RetireWorker(task), until)) =
+        before.map(|before| (before.task.clone(), stopped_until(ctx, &before)))
     else {
         return Ok((vec![], vec![]));
     };

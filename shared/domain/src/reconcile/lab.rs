@@ -99,8 +99,7 @@ pub struct LabEvidence {
     pub as_wished_at: Option<Timestamp>,
     /// Since when its worker runs, where that is known. CML leaves labs stopped when its machine comes up.
     pub worker_started_at: Option<Timestamp>,
-    /// When it was last stopped for the end of its worker, which did not come, and had come down at the latest; now
-    /// while that is being done.
+    /// When it was last stopped for the end of its worker, which did not come; now while that is being done.
     pub stopped_for_end_at: Option<Timestamp>,
     /// Why nothing can be done at its controller now.
     pub held: Option<String>,

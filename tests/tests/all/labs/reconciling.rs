@@ -111,7 +111,7 @@ impl LabWorld {
     }
 
     /// Ticks until it is so; an hour at most.
-    async fn until(&self, mut so: impl AsyncFnMut() -> bool) {
+    pub(super) async fn until(&self, mut so: impl AsyncFnMut() -> bool) {
         for _ in 0..120 {
             if so().await {
                 return;

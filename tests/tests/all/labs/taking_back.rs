@@ -1,11 +1,13 @@
 //! A safe end that somebody takes back: the worker stays, and what was done for the end is undone as far as it can be.
 
 use app::AppError;
-use app::store::{EndingChange, EndingStage, LabWishChange, StoredWish};
+use app::ports::CmlLabs;
+use app::store::{EndingChange, EndingStage};
 use app::use_cases::reconcile_commands::set_desired_state;
 use app::use_cases::retire_worker::terminate_by_force;
 use app::use_cases::run_cml_operation::run_cml_operation;
 use app::use_cases::worker_commands::start_worker;
+use domain::decision::Action;
 use domain::lab::LabAction;
 use domain::operation::{Operation, OperationStatus, Task};
 use domain::worker::{DesiredState, WorkerStatus};
@@ -49,9 +51,6 @@ async fn what_an_end_stopped_runs_again_when_an_admin_takes_it_back_and_nobody_e
     let ended = world.operation(ending.id).await;
     let result = ended.result.unwrap();
     assert!(result.warnings.iter().any(|one| one.starts_with("1 of its labs were stopped.")), "{:?}", result.warnings);
-    // It may still be coming down: that is nobody's hand, either.
-    let shown = StoredWish { as_wished_at: ended.finished_at, ..world.stored_wish(&lab).await };
-    world.ctx.store.save_lab_wish(&LabWishChange::Is(shown)).await.unwrap();
     assert!(result.detail.unwrap().starts_with("1 lab was saved before"));
     assert_eq!(world.notices().await, 0);
     let after = world.ctx.store.worker(world.worker(0)).await.unwrap();
@@ -65,7 +64,33 @@ async fn what_an_end_stopped_runs_again_when_an_admin_takes_it_back_and_nobody_e
     assert!(world.decided(&lab).await.1.ends_with("It was stopped for the end of its worker, which did not come."));
     world.succeeded(begun[0].id).await;
     assert_eq!(world.shows(&lab).await, "STARTED");
+    // Who stops it now, soon after, is a person.
+    world.read_labs(0).await;
+    let way = world.way(0).await;
+    world.client.stop_lab(way.access(), lab.as_str()).await.unwrap();
+    world.until(async || world.shows(&lab).await == "STOPPED").await;
+    world.read_labs(0).await;
+    assert_eq!(world.decided(&lab).await.0, Action::Wait, "{:?}", world.decided(&lab).await);
     world.wish(&lab, LabAction::Stop).await;
+}
+
+#[tokio::test]
+async fn a_lab_that_still_comes_down_after_its_end_was_taken_back_is_not_taken_for_started_since() {
+    let world = LabWorld::new().await;
+    let lab = world.wished_lab().await;
+    let ending = world.held_at_the_licence().await;
+    world.take_back(DesiredState::Running).await.unwrap();
+    world.failed(ending.id).await;
+    let before = world.stored_wish(&lab).await.as_wished_at;
+    // It shows started once more.
+    let way = world.way(0).await;
+    world.client.start_lab(way.access(), lab.as_str()).await.unwrap();
+    world.read_labs(0).await;
+    assert_eq!((world.decided(&lab).await.0, world.stored_wish(&lab).await.as_wished_at), (Action::None, before));
+    world.client.stop_lab(way.access(), lab.as_str()).await.unwrap();
+    world.until(async || world.shows(&lab).await == "STOPPED").await;
+    world.read_labs(0).await;
+    assert_eq!(world.decided(&lab).await.0, Action::Start);
 }
 
 #[tokio::test]
