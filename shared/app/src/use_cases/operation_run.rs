@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::evidence::{Cause, Evidence};
-use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, SUPERSEDED, Task};
 use domain::worker::{Command, command::command};
 use domain::{Actor, OperationId, SignedDuration, Timestamp};
 
@@ -176,7 +176,7 @@ async fn tell_worker(ctx: &Context, operation: &Operation) -> Result<(), AppErro
     // Superseded: somebody wants otherwise by now, and the reason of that stands. A safe end that a brake held has
     // changed nothing, and no wish.
     let held = matches!(operation.task, Task::RetireWorker(_)) && error.code == SAFE_MODE;
-    if error.code == "superseded" || held {
+    if error.code == SUPERSEDED || held {
         return Ok(());
     }
     let reason = format!("{verb} it failed, asked by {}: {}: {}", operation.requested_by, error.code, error.message);

@@ -1,6 +1,6 @@
 //! Which evidence is worth keeping of an operation that has ended.
 
-use super::{Operation, OperationStatus, SAFE_MODE, Task};
+use super::{Operation, OperationStatus, SAFE_MODE, SUPERSEDED, Task};
 use crate::id::LabId;
 use crate::lab::LabAction;
 
@@ -19,8 +19,7 @@ pub enum Wanted<'a> {
 }
 
 /// Codes of operations that did not fail: somebody or something stood in their way.
-const NO_FAILURE: [&str; 6] =
-    ["superseded", SAFE_MODE, "worker_ending", "not_running", "controller_closed", "no_target"];
+const NO_FAILURE: [&str; 6] = [SUPERSEDED, SAFE_MODE, "worker_ending", "not_running", "controller_closed", "no_target"];
 
 /// What is worth keeping of an operation; nothing unless it has failed for good, and not because something
 /// was in its way.

@@ -19,6 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The code of what `SAFE_MODE` held: nothing was done.
 pub const SAFE_MODE: &str = "safe_mode";
+/// The code of what gave way to another wish.
+pub const SUPERSEDED: &str = "superseded";
 
 /// What is to be done, with everything the doing needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The next step of an operation, from what EC2 shows. One total function a task; the words are
 //! what users read while they wait.
 
-use super::{Operation, Task};
+use super::{Operation, SUPERSEDED, Task};
 use crate::actor::Actor;
 use crate::drift::DriftKind;
 use crate::instance::{InstanceObservation, InstanceState};
@@ -58,7 +58,7 @@ pub fn next_of(operation: &Operation, worker: &Worker, seen: Seen<'_>) -> Step {
     let since = by_hand.is_some_and(|departure| departure.at > operation.requested_at);
     if since && operation.task == Task::StartWorker && operation.requested_by == Actor::reconciler() {
         let why = "It was stopped outside CML Cloud Manager meanwhile, and is left so for a while.";
-        return Step::Fail("superseded", why.into());
+        return Step::Fail(SUPERSEDED, why.into());
     }
     next(&operation.task, worker, seen)
 }
@@ -80,7 +80,7 @@ pub fn next(task: &Task, worker: &Worker, seen: Seen<'_>) -> Step {
         // A newer wish the other way: an older operation, held up by throttling, must not undo it.
         Task::SetMonitoring { enabled } if worker.spec.detailed_monitoring != *enabled => {
             let wanted = if *enabled { "off" } else { "on" };
-            Step::Fail("superseded", format!("Detailed monitoring is wanted {wanted} by now."))
+            Step::Fail(SUPERSEDED, format!("Detailed monitoring is wanted {wanted} by now."))
         }
         Task::SetMonitoring { enabled } => with_instance(worker, seen, |instance| {
             if instance.detailed_monitoring == *enabled {
@@ -212,7 +212,7 @@ fn forgotten(worker: &Worker) -> Step {
 }
 
 fn superseded(worker: &Worker) -> Step {
-    Step::Fail("superseded", format!("The worker is wanted {} by now. {}", worker.desired.name(), worker.state_reason))
+    Step::Fail(SUPERSEDED, format!("The worker is wanted {} by now. {}", worker.desired.name(), worker.state_reason))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::decision::Action;
 use crate::drift::{Drift, DriftKind};
 use crate::id::OperationId;
 use crate::operation::retry::ErrorClass;
-use crate::operation::{Operation, OperationStatus, SAFE_MODE, Task};
+use crate::operation::{Operation, OperationStatus, SAFE_MODE, SUPERSEDED, Task};
 use jiff::Timestamp;
 
 /// What was done last.
@@ -101,7 +101,7 @@ impl ReconcileRecord {
             (Some(error), _) if error.code == SAFE_MODE => {
                 self.last_action = self.last_action.filter(|last| last.operation != Some(operation.id));
             }
-            (Some(error), Some(at)) if !matches!(error.code.as_str(), "superseded" | "worker_ending") => {
+            (Some(error), Some(at)) if !matches!(error.code.as_str(), SUPERSEDED | "worker_ending") => {
                 self.last_failure = Some(Failure { code: error.code.clone(), message: error.message.clone(), at });
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use domain::lab::{LabAction, LabSeen, LabState, LabStep, next, seats_warning};
 use domain::operation::cml::LabTask;
-use domain::operation::{Operation, OperationResult, OperationStatus, SAFE_MODE, Task};
+use domain::operation::{Operation, OperationResult, OperationStatus, SAFE_MODE, SUPERSEDED, Task};
 use domain::worker::Worker;
 use domain::{LabId, WorkerId};
 
@@ -95,7 +95,7 @@ fn not_seen(ctx: &Context, task: &mut LabTask, error: &CmlError) -> Progress {
 async fn held(ctx: &Context, operation: &Operation, task: &LabTask) -> Result<Option<Progress>, AppError> {
     if let Some(newer) = contradicting(ctx, operation, task).await? {
         let message = format!("{} ({}) was asked for later, and this would undo it.", newer.task.kind(), newer.id);
-        return Ok(Some(Progress::failed("superseded", message)));
+        return Ok(Some(Progress::failed(SUPERSEDED, message)));
     }
     let destroys = matches!(task.action, LabAction::Stop | LabAction::Wipe | LabAction::Delete);
     if destroys { frozen(ctx).await } else { Ok(None) }

@@ -4,7 +4,7 @@ mod steps;
 
 use domain::decision::Action;
 use domain::operation::retire::{RetireStep, RetireTask};
-use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, SUPERSEDED, Task};
 use domain::worker::{Change, Command, DesiredState, Worker, WorkerStatus, command::command};
 use domain::{OperationId, SignedDuration, Timestamp, WorkerId};
 
@@ -29,9 +29,7 @@ const FIRST_CONTACT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 const ATTEMPTS: usize = 5;
 /// The notice's headline.
 const NOTICE: &str = "This worker is about to be terminated";
-/// The code of an end that gives way to another wish.
-const SUPERSEDED: &str = "superseded";
-/// Why.
+/// Why an end gives way to another wish.
 const TAKEN_BACK: &str = "It was taken back: the worker was wanted otherwise.";
 /// What helps where a step cannot be done.
 const FORCE: &str = "Or terminate it with force and a reason: then what is on it is lost, and its seats stay taken.";

@@ -1,7 +1,7 @@
 //! Operations on one worker's instance: look, judge, act, look again.
 
 use domain::operation::plan::{self, Call, Step};
-use domain::operation::{Operation, OperationResult, SAFE_MODE, Task};
+use domain::operation::{Operation, OperationResult, SAFE_MODE, SUPERSEDED, Task};
 use domain::worker::observe::{Seen, observe_instance};
 use domain::worker::{Command, Worker, command::command};
 use domain::{Actor, InstanceId, WorkerId, price};
@@ -52,7 +52,7 @@ pub(super) async fn advance(
                     Asked::LookAgain(worker) => *worker,
                     Asked::NotBefore(until, what) => return Ok(Progress::Waiting(what, until)),
                     Asked::Unwanted(refusal) => {
-                        return Ok(Progress::failed("superseded", format!("It was not launched: {refusal}.")));
+                        return Ok(Progress::failed(SUPERSEDED, format!("It was not launched: {refusal}.")));
                     }
                     Asked::Refused(error) if call == Call::Launch && !error.retryable() => {
                         return give_up_launch(ctx, ec2, &worker, error).await;
