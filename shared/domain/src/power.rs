@@ -230,8 +230,8 @@ fn idle_since(running_since: Timestamp, evidence: &Evidence) -> (Timestamp, Stri
     if let Some(at) = activity.person_at.filter(|at| *at > latest.0) {
         latest = (at, format!("last {}", activity.person_did.as_deref().unwrap_or("activity")));
     }
-    if let Some((at, kind)) = evidence.work.asked.filter(|(at, _)| *at > latest.0) {
-        latest = (at, format!("last {kind} asked for here"));
+    if let Some((at, kind)) = evidence.work.latest.filter(|(at, _)| *at > latest.0) {
+        latest = (at, format!("last {kind} here"));
     }
     latest
 }
@@ -267,7 +267,8 @@ pub fn stop_notice(
         let at = decision.next_action_at.map(minute).unwrap_or_default();
         return NoticeStep::Post(format!(
             "This worker is stopped at {at}, with all that runs on it. {} Start a lab, or go on working in one, \
-             and it stays up; or ask a manager to switch idle shutdown off for it in CML Cloud Manager.",
+             and it stays up; or ask a manager to start it once more, or to switch idle shutdown off for it, in CML \
+             Cloud Manager.",
             decision.reason
         ));
     }

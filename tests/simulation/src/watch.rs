@@ -262,6 +262,14 @@ impl Watch {
             let Doing { worker, lab, action, by, .. } = &doing;
             self.sim.note(|| format!("{id} {kind} {worker} {lab} {action} {by} {}", words.join(" ")));
         }
+        let is_use = match kind.as_str() {
+            "start_worker" => begins,
+            "act_on_lab" => doing.ended_at == Some(now),
+            _ => false,
+        };
+        if is_use && doing.by.is_empty() {
+            self.used(&doing.worker);
+        }
         if begins && doing.kind == "act_on_lab" && doing.by == "reconciler" {
             self.check_lab_begun(&id, &doing);
         }
@@ -270,6 +278,15 @@ impl Watch {
         }
         if status == "succeeded" && kind == "terminate_worker" {
             self.check_ended(&id, &doing.worker);
+        }
+    }
+
+    /// Whoever wants a worker to run, or has something done at a lab of it, uses it.
+    fn used(&self, worker: &str) {
+        let now = self.sim.now();
+        let instance = self.facts().workers.get(worker).and_then(|owner| owner.instance.as_ref()?.parse().ok());
+        if let Some((park, instance)) = self.park().zip(instance) {
+            park.with(&instance, |one| one.uses.push(now));
         }
     }
 

@@ -9,8 +9,8 @@ use crate::actor::Actor;
 /// What a worker's operations tell of its use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// When a person last asked for something at a lab of it, and what.
-    pub asked: Option<(Timestamp, &'static str)>,
+    /// When a person last had something done at a lab of it, or asked for it to run; and what that was.
+    pub latest: Option<(Timestamp, &'static str)>,
     /// What is being done at its controller right now.
     pub under_way: Option<&'static str>,
 }
@@ -20,16 +20,22 @@ impl Work {
     #[must_use]
     pub fn shown_by(operations: &[Operation]) -> Self {
         let at_labs = |task: &Task| matches!(task, Task::ActOnLab(_) | Task::ImportLab(_) | Task::BackUpLab(_));
-        let asked = operations
+        let latest = operations
             .iter()
-            .filter(|operation| at_labs(&operation.task) && matches!(operation.requested_by, Actor::User { .. }))
-            .map(|operation| (operation.requested_at, operation.task.kind()))
+            .filter(|operation| matches!(operation.requested_by, Actor::User { .. }))
+            .filter_map(|operation| match &operation.task {
+                // Who waited for it has only just got it.
+                task if at_labs(task) => Some((operation.finished_at.unwrap_or(operation.requested_at), task.kind())),
+                // Also where it ran already; what a start brings up counts from there.
+                Task::StartWorker => Some((operation.requested_at, operation.task.kind())),
+                _ => None,
+            })
             .max();
         let busy = |task: &Task| {
             at_labs(task) || matches!(task, Task::RegisterLicense(_) | Task::RenewLicense(_) | Task::DeregisterLicense)
         };
         let under_way = operations.iter().find(|operation| !operation.status.is_final() && busy(&operation.task));
-        Self { asked, under_way: under_way.map(|operation| operation.task.kind()) }
+        Self { latest, under_way: under_way.map(|operation| operation.task.kind()) }
     }
 }
 
@@ -65,8 +71,23 @@ mod tests {
             operation(start(), Actor::idle_shutdown(), 40),
             operation(Task::RefreshLabs, person(), 50),
         ];
-        assert_eq!(Work::shown_by(&all).asked, Some((at(30), "start_lab")));
-        assert_eq!(Work::shown_by(&all[2..]).asked, None);
+        assert_eq!(Work::shown_by(&all).latest, Some((at(30), "start_lab")));
+        assert_eq!(Work::shown_by(&all[2..]).latest, None);
+    }
+
+    #[test]
+    fn what_took_long_counts_from_its_end() {
+        let mut slow = operation(start(), person(), 10);
+        slow.fail("cml_refused", "no", at(300));
+        let all = [slow, operation(start(), person(), 200)];
+        assert_eq!(Work::shown_by(&all).latest, Some((at(300), "start_lab")));
+    }
+
+    #[test]
+    fn who_starts_a_worker_wants_it_to_run_and_the_reconciler_wants_nothing() {
+        let all = [operation(Task::StartWorker, person(), 10), operation(Task::StartWorker, Actor::reconciler(), 20)];
+        assert_eq!(Work::shown_by(&all).latest, Some((at(10), "start_worker")));
+        assert_eq!(Work::shown_by(&[operation(Task::StopWorker, person(), 10)]).latest, None);
     }
 
     #[test]

@@ -113,8 +113,8 @@ fn anything() -> impl Strategy<Value = Case> {
             ..worker(status, desired)
         },
     );
-    let work = (moment(), prop::bool::weighted(0.1)).prop_map(|(asked, busy)| Work {
-        asked: asked.map(|at| (at, "start_lab")),
+    let work = (moment(), prop::bool::weighted(0.1)).prop_map(|(latest, busy)| Work {
+        latest: latest.map(|at| (at, "start_lab")),
         under_way: busy.then_some("back_up_lab"),
     });
     let evidence = (moment(), prop::option::of(0_u32..3), moment(), moment(), any::<bool>(), work).prop_map(
@@ -162,8 +162,8 @@ proptest! {
     fn a_worker_is_stopped_exactly_when_every_ground_is_there(case in anything()) {
         let Case { worker, evidence, policy, now } = case.clone();
         let start = worker.running_since.unwrap_or(worker.updated_at).max(worker.created_at);
-        let asked = evidence.work.asked.map(|(at, _)| at);
-        let uses = [evidence.activity.person_at, evidence.activity.nodes_ran_at, asked];
+        let here = evidence.work.latest.map(|(at, _)| at);
+        let uses = [evidence.activity.person_at, evidence.activity.nodes_ran_at, here];
         let last = uses.into_iter().flatten().fold(start, Timestamp::max);
         let grounds = [
             worker.status == WorkerStatus::Running,
@@ -211,7 +211,7 @@ proptest! {
                 c.evidence.read_at = Some(c.now - c.policy.check_every - SignedDuration::from_secs(91));
             }),
             ("used just now", |c| c.evidence.activity.person_at = Some(c.now)),
-            ("used through us just now", |c| c.evidence.work.asked = Some((c.now, "start_lab"))),
+            ("used through us just now", |c| c.evidence.work.latest = Some((c.now, "start_lab"))),
             ("being worked on", |c| c.evidence.work.under_way = Some("back_up_lab")),
         ];
         for (ground, spoil) in spoilt {
@@ -276,9 +276,9 @@ fn what_people_do_through_us_is_use() {
     };
     let saving = work(Work { under_way: Some("back_up_lab"), ..Work::default() });
     assert_eq!((saving.action, saving.reason.as_str()), (Action::Wait, "In use: back_up_lab is under way."));
-    let asked = work(Work { asked: Some((at(30), "import_lab")), ..Work::default() });
+    let asked = work(Work { latest: Some((at(30), "import_lab")), ..Work::default() });
     assert_eq!((asked.action, asked.idle_since, asked.next_action_at), (Action::Wait, Some(at(30)), Some(at(90))));
-    assert!(asked.reason.contains("(last import_lab asked for here)"), "{}", asked.reason);
+    assert!(asked.reason.contains("(last import_lab here)"), "{}", asked.reason);
 }
 
 #[test]

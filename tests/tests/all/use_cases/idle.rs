@@ -76,6 +76,19 @@ async fn a_worker_that_a_person_uses_through_us_is_never_idle() {
 }
 
 #[tokio::test]
+async fn who_starts_what_runs_already_puts_its_stop_off() {
+    let world = World::new();
+    let id = world.ready_worker("lab").await;
+    for _ in 0..3 {
+        world.ticks(50).await;
+        start_worker(&world.ctx, &asked(), id).await.unwrap();
+    }
+    assert_eq!(world.worker(id).await.desired, DesiredState::Running);
+    let worker = world.until(id, |worker| worker.status == WorkerStatus::Stopped).await;
+    assert!(worker.state_reason.contains("last start_worker here"), "{}", worker.state_reason);
+}
+
+#[tokio::test]
 async fn what_a_machine_does_keeps_nothing_up() {
     let world = World::new();
     let id = world.ready_worker("lab").await;
