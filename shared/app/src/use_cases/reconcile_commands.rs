@@ -10,7 +10,7 @@ use super::worker_commands::{start_worker, stop_worker, take_back};
 use crate::context::Context;
 use crate::error::AppError;
 use crate::ports::PortError;
-use crate::store::{Commit, CommitError, LastRun, ReconciliationCounts};
+use crate::store::{Commit, CommitError, FleetState, LastRun, ReconciliationCounts};
 
 /// How often a worker may be asked to be judged.
 const EVERY: SignedDuration = SignedDuration::from_secs(10);
@@ -100,6 +100,10 @@ async fn still_going(ctx: &Context, id: OperationId) -> Result<Option<Operation>
 /// What the reconciler decided and did.
 #[derive(Clone, Debug)]
 pub struct ReconciliationStats {
+    /// Whether the fleet is frozen, and why.
+    pub fleet: FleetState,
+    /// Whether nothing is done at all.
+    pub safe_mode: bool,
     /// In numbers.
     pub counts: ReconciliationCounts,
     /// The schedule's last run.
@@ -118,11 +122,13 @@ pub async fn reconciliation_stats(ctx: &Context, sight: &Sight) -> Result<Reconc
     if *sight != Sight::Everything {
         return Err(AppError::Forbidden("these numbers are of the whole fleet, of which you see only a part".into()));
     }
-    let (counts, last_run, run) =
-        futures::try_join!(ctx.store.reconciliation_counts(), ctx.store.last_run(), ctx.store.fleet_run())?;
+    let store = &ctx.store;
+    let (fleet, counts, last_run, run) =
+        futures::try_join!(store.fleet_state(), store.reconciliation_counts(), store.last_run(), store.fleet_run())?;
     let going = match run {
         Some((id, _)) => still_going(ctx, id).await?.map(|operation| operation.id),
         None => None,
     };
-    Ok(ReconciliationStats { counts, last_run, going, at: ctx.now() })
+    let safe_mode = ctx.settings.safe_mode;
+    Ok(ReconciliationStats { fleet, safe_mode, counts, last_run, going, at: ctx.now() })
 }

@@ -29,18 +29,22 @@ impl Health {
     /// The health of a product whose store answers.
     #[must_use]
     pub fn new(state: &FleetState, safe_mode: bool) -> Self {
-        let status = match (safe_mode, state.frozen_since) {
-            (true, _) => "safe_mode",
-            (false, Some(_)) => "frozen",
-            (false, None) => "ok",
-        };
         Self {
-            status,
+            status: brakes(state, safe_mode),
             version: env!("CARGO_PKG_VERSION"),
             dependencies: BTreeMap::from([("table", "ok")]),
             frozen_since: maybe_time(state.frozen_since),
             frozen_reason: state.frozen_reason.clone(),
         }
+    }
+}
+
+/// Which brake is on, in a word.
+pub(super) fn brakes(state: &FleetState, safe_mode: bool) -> &'static str {
+    match (safe_mode, state.frozen_since) {
+        (true, _) => "safe_mode",
+        (false, Some(_)) => "frozen",
+        (false, None) => "ok",
     }
 }
 

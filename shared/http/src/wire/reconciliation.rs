@@ -10,7 +10,8 @@ use domain::worker::DesiredState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::time;
+use super::fleet::brakes;
+use super::{maybe_time, time};
 
 /// What is wanted of a worker.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,6 +37,12 @@ impl SetDesiredState {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ReconciliationStats)]
 pub struct ReconciliationStatsView {
+    /// `ok`, `frozen` (nothing destructive is done) or `safe_mode` (nothing is done at all).
+    pub status: &'static str,
+    /// Since when the fleet is frozen.
+    pub frozen_since: Option<String>,
+    /// Why.
+    pub frozen_reason: Option<String>,
     /// Of workers.
     pub workers: ReconciliationCountsView,
     /// Of labs that somebody wished started or stopped.
@@ -105,6 +112,9 @@ impl From<&LastRun> for LastRunView {
 impl From<&ReconciliationStats> for ReconciliationStatsView {
     fn from(stats: &ReconciliationStats) -> Self {
         Self {
+            status: brakes(&stats.fleet, stats.safe_mode),
+            frozen_since: maybe_time(stats.fleet.frozen_since),
+            frozen_reason: stats.fleet.frozen_reason.clone(),
             workers: ReconciliationCountsView::from(&stats.counts.workers),
             labs: ReconciliationCountsView::from(&stats.counts.labs),
             last_run: stats.last_run.as_ref().map(LastRunView::from),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use app::ports::{Item, Queue, Secrets};
 use app::store::FleetState;
 use http_api::Port;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::fixtures::{commands, endpoints, function};
@@ -65,23 +65,25 @@ async fn whichever_write_fails_it_is_a_503_and_nothing_is_half_done() {
 }
 
 #[tokio::test]
-async fn health_tells_a_frozen_fleet_and_safe_mode() {
+async fn health_and_the_numbers_tell_a_frozen_fleet_and_safe_mode() {
     let api = TestApi::new().await;
-    let status = |health: &Answer| health.json()["status"].as_str().unwrap().to_owned();
-    assert_eq!(status(&api.get("/api/health").await), "ok");
-    let frozen = FleetState {
-        had_workers: true,
-        frozen_since: Some(now()),
-        frozen_reason: Some("the list of workers is empty, though there were workers".into()),
+    let told = async |api: &TestApi| {
+        let health = api.get("/api/health").await;
+        let stats = api.get("/api/reconciliation/stats").as_manager().await;
+        assert_eq!((health.status, stats.status), (200, 200));
+        let brakes = |said: Value| ["status", "frozen_since", "frozen_reason"].map(|name| said[name].clone());
+        let (health, stats) = (brakes(health.json()), brakes(stats.json()));
+        assert_eq!(health, stats);
+        health
     };
+    assert_eq!(told(&api).await, [json!("ok"), Value::Null, Value::Null]);
+    let why = "the list of workers is empty, though there were workers";
+    let frozen = FleetState { had_workers: true, frozen_since: Some(now()), frozen_reason: Some(why.into()) };
     api.world.context.store.save_fleet_state(&frozen).await.unwrap();
-    let health = api.get("/api/health").await;
-    assert_eq!((health.status, status(&health).as_str()), (200, "frozen"));
-    assert_eq!(health.json()["frozen_since"], "2026-03-02T09:00:00.000Z");
-    assert_eq!(health.json()["frozen_reason"], frozen.frozen_reason.unwrap());
+    assert_eq!(told(&api).await, [json!("frozen"), json!("2026-03-02T09:00:00.000Z"), json!(why)]);
 
     let safe = TestApi::with(|settings| settings.safe_mode = true).await;
-    assert_eq!(status(&safe.get("/api/health").await), "safe_mode");
+    assert_eq!(told(&safe).await, [json!("safe_mode"), Value::Null, Value::Null]);
 }
 
 /// A log that can be read.
