@@ -149,9 +149,7 @@ fn judge_idleness(worker: &Worker, evidence: &Evidence, policy: &PowerPolicy, no
         next_check_at: now + policy.check_every,
         read_first: false,
     };
-    // An import may run without our knowing since when: count from what is recorded.
-    // Nor may an import stop at once what was idle before anyone here knew of it.
-    let running_since = worker.running_since.unwrap_or(worker.updated_at).max(worker.created_at);
+    let running_since = counted_since(worker);
     let Some(read_at) = evidence.read_at.filter(|at| *at >= running_since) else {
         return unsure("CML has not been read since the start, so nobody knows whether it is used.".into());
     };
@@ -218,6 +216,20 @@ fn judge_deadline(
 /// CML was read so lately that a stop may be judged on it.
 pub(crate) fn is_close(evidence: &Evidence, policy: &PowerPolicy, now: Timestamp) -> bool {
     evidence.read_at.is_some_and(|read_at| read_at + READING_SLACK >= now - policy.check_every)
+}
+
+/// Since when it counts as running.
+fn counted_since(worker: &Worker) -> Timestamp {
+    // An import may run without our knowing since when: count from what is recorded.
+    // Nor may an import stop at once what was idle before anyone here knew of it.
+    worker.running_since.unwrap_or(worker.updated_at).max(worker.created_at)
+}
+
+/// The latest sign of use that CML showed, or the worker's start.
+#[must_use]
+pub fn used_in_cml_at(worker: &Worker, activity: &Activity) -> Timestamp {
+    let evidence = Evidence { activity: activity.clone(), ..Evidence::default() };
+    idle_since(counted_since(worker), &evidence).0
 }
 
 /// The latest sign of use, and what it was.

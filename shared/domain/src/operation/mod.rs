@@ -161,7 +161,7 @@ impl Task {
             }
             Self::RefreshWorker | Self::RefreshLabs | Self::PostNotice(_) => SignedDuration::from_mins(10),
             // A lab of many large nodes boots for half an hour.
-            Self::ActOnLab(_) | Self::ImportLab(_) => SignedDuration::from_mins(60),
+            Self::ActOnLab(_) | Self::ImportLab(_) => work::LAB_WORK_TAKES,
             Self::BackUpLab(_) => SignedDuration::from_mins(30),
             // 5 to 90 s in practice; the official tools wait two minutes.
             Self::RegisterLicense(_) | Self::RenewLicense(_) | Self::DeregisterLicense => SignedDuration::from_mins(15),

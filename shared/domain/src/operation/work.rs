@@ -1,10 +1,14 @@
 //! What people do on a worker through us. CML sees all of that done by one user of ours, whose calls count for
 //! nobody; so it is told by the operations.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Operation, Task};
 use crate::actor::Actor;
+
+/// The longest that what people have done at labs may take: what was asked for longer before a sign of use had ended
+/// by then.
+pub const LAB_WORK_TAKES: SignedDuration = SignedDuration::from_mins(60);
 
 /// What a worker's operations tell of its use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +40,14 @@ impl Work {
         };
         let under_way = operations.iter().find(|operation| !operation.status.is_final() && busy(&operation.task));
         Self { latest, under_way: under_way.map(|operation| operation.task.kind()) }
+    }
+
+    /// Whether operations asked for before `asked_at` may tell of a later use than these do, of a worker that was used
+    /// at `used_at` by another sign.
+    #[must_use]
+    pub fn may_be_older(&self, asked_at: Timestamp, used_at: Timestamp) -> bool {
+        let used_at = self.latest.map_or(used_at, |(at, _)| at.max(used_at));
+        self.under_way.is_none() && asked_at >= used_at - LAB_WORK_TAKES
     }
 }
 
@@ -88,6 +100,19 @@ mod tests {
         let all = [operation(Task::StartWorker, person(), 10), operation(Task::StartWorker, Actor::reconciler(), 20)];
         assert_eq!(Work::shown_by(&all).latest, Some((at(10), "start_worker")));
         assert_eq!(Work::shown_by(&[operation(Task::StopWorker, person(), 10)]).latest, None);
+    }
+
+    #[test]
+    fn older_operations_tell_no_more_once_the_slowest_of_them_had_ended_before_the_last_sign_of_use() {
+        let hour = LAB_WORK_TAKES.as_secs();
+        let nothing = Work::default();
+        assert!(nothing.may_be_older(at(10), at(10 + hour)));
+        assert!(!nothing.may_be_older(at(10), at(11 + hour)));
+        let known = Work { latest: Some((at(11 + hour), "start_lab")), under_way: None };
+        assert!(!known.may_be_older(at(10), at(0)));
+        assert!(known.may_be_older(at(11), at(0)));
+        let busy = Work { latest: None, under_way: Some("import_lab") };
+        assert!(!busy.may_be_older(at(10), at(0)), "it is in use already");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use app::use_cases::lab_commands::act_on_lab;
 use app::use_cases::update_worker::update_worker;
-use app::use_cases::worker_commands::{start_worker, stop_worker};
+use app::use_cases::worker_commands::{set_monitoring, start_worker, stop_worker};
 use domain::activity::Activity;
 use domain::lab::{Lab, LabAction};
 use domain::session::Person;
@@ -86,6 +86,28 @@ async fn who_starts_what_runs_already_puts_its_stop_off() {
     assert_eq!(world.worker(id).await.desired, DesiredState::Running);
     let worker = world.until(id, |worker| worker.status == WorkerStatus::Stopped).await;
     assert!(worker.state_reason.contains("last start_worker here"), "{}", worker.state_reason);
+}
+
+#[tokio::test]
+async fn what_somebody_works_at_is_not_hidden_by_any_number_of_other_operations() {
+    let world = World::new();
+    let (started, busy) = (world.ready_worker("started").await, world.ready_worker("busy").await);
+    let lab = lab(busy, world.now());
+    world.ctx.store.save_lab(&lab).await.unwrap();
+    let manager = Person { subject: "manager-1".into(), username: "manager".into(), role: Role::Manager };
+    world.ticks(50).await;
+    start_worker(&world.ctx, &asked(), started).await.unwrap();
+    act_on_lab(&world.ctx, &asked(), &manager, busy, &lab.id, LabAction::Start).await.unwrap();
+    for enabled in [true, false].into_iter().cycle().take(130) {
+        set_monitoring(&world.ctx, &asked(), started, enabled).await.unwrap();
+        set_monitoring(&world.ctx, &asked(), busy, enabled).await.unwrap();
+    }
+    world.ticks(40).await;
+    for id in [started, busy] {
+        assert_eq!(world.worker(id).await.desired, DesiredState::Running, "{}", world.power_reason(id).await);
+    }
+    assert!(world.power_reason(started).await.contains("last start_worker here"));
+    assert_eq!(world.power_reason(busy).await, "In use: start_lab is under way.");
 }
 
 #[tokio::test]

@@ -1,18 +1,23 @@
 //! What is known of a worker besides its snapshot: its use, and what is and was done about it.
 
+use domain::Timestamp;
 use domain::operation::work::Work;
 use domain::operation::{Operation, Task};
-use domain::power::Evidence;
+use domain::power::{Evidence, used_in_cml_at};
 use domain::reconcile::ReconcileRecord;
 use domain::worker::{Worker, WorkerStatus};
 
 use crate::context::Context;
 use crate::error::AppError;
-use crate::store::CmlReadings;
+use crate::store::{CmlReadings, Listed};
 use crate::use_cases::ending::{may_be_taken_back, retirement_that_stands};
 
 /// Newest operations of a worker among which those that move it, and those that people work by, are looked for.
 const NEWEST: u32 = 20;
+/// Where others hide those that people work by, so many more are read at a time,
+const MORE: u32 = 100;
+/// and so often: one that is refreshed as often as it may be, for some hours.
+const LOOKS: usize = 30;
 /// CML's word for a licence that is in order.
 const IN_COMPLIANCE: &str = "IN_COMPLIANCE";
 
@@ -31,7 +36,8 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
     // Only where the state is not the wish, or nobody seems to use it, does it matter whether somebody is at it.
     let as_wished = worker.is_as_wished();
     let may_be_idle = worker.status == WorkerStatus::Running && readings.cml.running_nodes == Some(0);
-    let operations = if as_wished && !may_be_idle { vec![] } else { operations(ctx, worker, &record).await? };
+    let used_at = may_be_idle.then(|| used_in_cml_at(worker, &readings.activity));
+    let operations = if as_wished && !may_be_idle { vec![] } else { operations(ctx, worker, &record, used_at).await? };
     let ending = retirement_that_stands(ctx, worker.id).await?;
     let ending = ending.filter(|one| matches!(one.task, Task::RetireWorker(_)));
     let moving = operations.iter().rev().find(|one| !one.status.is_final() && one.task.moves_instance());
@@ -53,9 +59,23 @@ pub(super) async fn gather(ctx: &Context, worker: &Worker, record: ReconcileReco
 }
 
 /// Its newest operations, oldest first, and the one that was begun last: lists follow late, and it must not be
-/// begun twice for that.
-async fn operations(ctx: &Context, worker: &Worker, record: &ReconcileRecord) -> Result<Vec<Operation>, AppError> {
-    let mut all = ctx.store.list_operations(Some(worker.id), NEWEST, None).await?.items;
+/// begun twice for that. All that may tell of its use since `used_at`, where that is asked.
+async fn operations(
+    ctx: &Context,
+    worker: &Worker,
+    record: &ReconcileRecord,
+    used_at: Option<Timestamp>,
+) -> Result<Vec<Operation>, AppError> {
+    let Listed { items: mut all, mut next } = ctx.store.list_operations(Some(worker.id), NEWEST, None).await?;
+    for _ in 0..LOOKS {
+        let (Some(used_at), Some(oldest)) = (used_at, all.last()) else { break };
+        if next.is_none() || !Work::shown_by(&all).may_be_older(oldest.requested_at, used_at) {
+            break;
+        }
+        let page = ctx.store.list_operations(Some(worker.id), MORE, next).await?;
+        all.extend(page.items);
+        next = page.next;
+    }
     if let Some(id) = record.last_action.and_then(|last| last.operation) {
         all.retain(|one| one.id != id);
         match ctx.store.operation(id).await {
